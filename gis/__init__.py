@@ -1,0 +1,1 @@
+"""Geometry, coordinates and grids; this room knows no data centre."""

@@ -1,0 +1,1 @@
+"""What exists: how a layer is read, checked and written."""

@@ -1,0 +1,1 @@
+"""What people see: the map, the report and the files of a finished study."""

@@ -1,0 +1,1 @@
+"""What is allowed, what is good, what is chosen."""

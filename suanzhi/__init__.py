@@ -1,0 +1,3 @@
+"""The command: where the four rooms meet."""
+
+__version__ = "0.1.0"
