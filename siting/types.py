@@ -359,6 +359,15 @@ class HostKind:
     citation: Citation
     assumed: bool = False
 
+    def admits(self, frame: gpd.GeoDataFrame) -> NDArray[np.bool_]:
+        """Tell which features of the layer may host: those of a fitting voltage, where the layer has voltages."""
+        if "voltage_kv" not in frame.columns:
+            return np.ones(len(frame), dtype=np.bool_)
+        voltage = frame["voltage_kv"].to_numpy(dtype=np.float64)
+        lowest = -np.inf if self.min_voltage_kv is None else self.min_voltage_kv
+        highest = np.inf if self.max_voltage_kv is None else self.max_voltage_kv
+        return np.asarray((voltage >= lowest) & (voltage <= highest), dtype=np.bool_)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EdgeSettings:
@@ -488,6 +497,11 @@ class ExclusionTable:
     """Candidates x rules, 0 (kept) to 1 (wholly broken); NaN where not measured."""
     excludes: NDArray[np.bool_]
     """Per rule: it excludes (strictness shall, not mitigated)."""
+
+    @property
+    def untested(self) -> tuple[ExclusionRule, ...]:
+        """Rules that no candidate could be tested for."""
+        return tuple(r for r, column in zip(self.rules, self.shortfall.T, strict=True) if np.isnan(column).all())
 
     @property
     def broken(self) -> NDArray[np.bool_]:

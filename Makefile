@@ -1,0 +1,46 @@
+# Everything needs only make and Python 3.11-3.13; the environment is made on first use.
+PYTHON ?=
+VENV := .venv
+BIN := $(VENV)/bin
+OUT ?= out/zhengzhou
+
+.PHONY: help run test lint types imports unit environment clean
+
+help:
+	@echo "make run    install, run Zhengzhou on the embedded default, print where the map is"
+	@echo "make test   install, check style, types and imports, run the tests"
+
+run: $(VENV)/.installed
+	@$(BIN)/suanzhi run zhengzhou --out $(OUT)
+
+test: $(VENV)/.installed-dev lint types imports unit
+
+lint: $(VENV)/.installed-dev
+	$(BIN)/ruff check .
+
+types: $(VENV)/.installed-dev
+	$(BIN)/mypy
+
+imports: $(VENV)/.installed-dev
+	$(BIN)/lint-imports
+
+unit: $(VENV)/.installed-dev
+	$(BIN)/pytest
+
+environment: $(VENV)/.installed-dev
+
+$(VENV)/bin/python:
+	@sh tools/make_environment.sh $(VENV) $(PYTHON)
+
+$(VENV)/.installed: pyproject.toml | $(VENV)/bin/python
+	@echo "installing suanzhi into $(VENV) ..."
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable .
+	@touch $@
+
+$(VENV)/.installed-dev: pyproject.toml | $(VENV)/bin/python
+	@echo "installing suanzhi and what its tests need into $(VENV) ..."
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable ".[parquet,dev]"
+	@touch $@ $(VENV)/.installed
+
+clean:
+	rm -rf $(VENV) out build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

@@ -1,0 +1,1 @@
+"""What is written: one module per family of formats, each file whole or not at all."""

@@ -1,0 +1,110 @@
+"""A broken rule as one phrase of a table cell, and back: ``GB-A-railway(120.5<800 m)``.
+
+Reading the phrase back is what lets a finished study explain itself from its files alone.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Literal
+
+from siting.types import ExclusionRule
+from siting.wording import decimals
+
+Relation = Literal["<", ">", "=", ""]
+"""How the measured value stands to the limit; empty for tests that measure nothing."""
+
+SEPARATOR = "; "
+
+CATEGORICAL_TESTS = frozenset({"permission", "land_use"})
+"""Tests that compare a word with a list; their measured value is no quantity."""
+
+_PHRASE = re.compile(r"^(?P<rule>.+?)(?:\((?P<measured>[-+.\deE]+)(?P<relation>[<>=])(?P<required>[-+.\deE]+) "
+                     r"?(?P<unit>[^()]*)\))?$")
+_MOST_DECIMALS = 9
+
+
+@dataclass(frozen=True, slots=True)
+class BrokenRule:
+    """One rule that a parcel does not keep."""
+
+    rule_id: str
+    """Key of the rule."""
+
+    measured: float | None = None
+    """What was measured, in ``unit``; None for tests that measure nothing."""
+
+    relation: Relation = ""
+    """How ``measured`` stands to ``required``."""
+
+    required: float | None = None
+    """The rule's limit."""
+
+    unit: str = ""
+    """Unit of both."""
+
+
+def _relation(measured: float, required: float) -> Relation:
+    if measured < required:
+        return "<"
+    return ">" if measured > required else "="
+
+
+def _shortest(value: float, required: float, unit: str) -> str:
+    """Round as the unit allows, with more decimals where rounding would hide on which side of the limit it lies."""
+    wanted = _relation(value, required)
+    places = decimals(unit)
+    while places < _MOST_DECIMALS and _relation(round(value, places), required) != wanted:
+        places += 1
+    return plain(round(value, places))
+
+
+def plain(value: float) -> str:
+    """Write a number without exponent and without needless zeros (``800``, ``0.05``)."""
+    text = f"{value:.{_MOST_DECIMALS}f}".rstrip("0").rstrip(".")
+    return "0" if text in ("-0", "") else text
+
+
+def phrase(rule: ExclusionRule, measured: float) -> str:
+    """Write one broken rule.
+
+    Parameters
+    ----------
+    rule
+        The rule.
+    measured
+        Its measured value in ``rule.unit``; NaN where there is none.
+    """
+    if rule.test in CATEGORICAL_TESTS or not math.isfinite(measured):
+        return rule.rule_id
+    relation = _relation(measured, rule.limit)
+    return f"{rule.rule_id}({_shortest(measured, rule.limit, rule.unit)}{relation}{plain(rule.limit)} {rule.unit})"
+
+
+def join(phrases: Iterable[str]) -> str:
+    """Join phrases into the text of one cell."""
+    return SEPARATOR.join(phrases)
+
+
+def parse(text: str) -> tuple[BrokenRule, ...]:
+    """Read the text of one cell back.
+
+    Raises
+    ------
+    ValueError
+        A phrase is not of the form that ``phrase`` writes.
+    """
+    return tuple(_parse_one(part) for part in text.split(SEPARATOR) if part.strip())
+
+
+def _parse_one(part: str) -> BrokenRule:
+    match = _PHRASE.match(part.strip())
+    if match is None:
+        raise ValueError(f"not a broken rule: {part!r}")
+    if match["relation"] is None:
+        return BrokenRule(match["rule"])
+    relation: Relation = "<" if match["relation"] == "<" else ">" if match["relation"] == ">" else "="
+    return BrokenRule(match["rule"], float(match["measured"]), relation, float(match["required"]), match["unit"])

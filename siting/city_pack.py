@@ -1,0 +1,195 @@
+"""Reads a city pack: one TOML file per city, checked whole and frozen."""
+
+from __future__ import annotations
+
+import difflib
+import hashlib
+import tomllib
+from collections.abc import Iterator, Mapping
+from functools import cache
+from importlib import resources
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+from pydantic import ConfigDict, TypeAdapter, ValidationError
+
+import layers.types
+import siting.types
+from gis.errors import PackError
+from layers.schemas import LAYERS
+from siting.types import Citation, CityPack
+
+PAIR_TABLES = ("columns", "constants", "options", "properties")
+"""Keys whose TOML table becomes a tuple of pairs."""
+
+_SHARED_KEYS = ("documents", "rules")
+
+
+def _folder(name: str) -> Path:
+    return Path(str(resources.files("siting"))) / name
+
+
+def list_packs() -> tuple[str, ...]:
+    """Return the keys of the shipped packs, sorted."""
+    return tuple(sorted(p.stem for p in _folder("cities").glob("*.toml")))
+
+
+@cache
+def load_pack(city: str) -> CityPack:
+    """Load a shipped pack by its key, or any pack by the path of its TOML file.
+
+    Raises
+    ------
+    PackError
+        The pack is unknown, is not TOML, or breaks its rules; every problem is named.
+    """
+    path = Path(city) if city.endswith(".toml") else _folder("cities") / f"{city}.toml"
+    if not path.is_file():
+        near = difflib.get_close_matches(city, list_packs(), n=1)
+        hint_en, hint_zh = (f"; did you mean {near[0]!r}?", f"；是否指 {near[0]!r}？") if near else ("", "")
+        raise PackError(f"no pack {city!r}; known: {', '.join(list_packs())}{hint_en}",
+                        f"没有城市包 {city!r}；可用：{'、'.join(list_packs())}{hint_zh}")
+    table, digest = _read(path), hashlib.sha256(path.read_bytes())
+    for standard in table.get("standards", []):
+        shared = _folder("standards") / f"{standard}.toml"
+        if not shared.is_file():
+            raise PackError(f"pack {city!r} names an unknown standard {standard!r}",
+                            f"城市包 {city!r} 引用了未知标准 {standard!r}")
+        digest.update(shared.read_bytes())
+        extra = _read(shared)
+        for key in _SHARED_KEYS:
+            table[key] = [*table.get(key, []), *extra.get(key, [])]
+    for spec in table.get("layer_specs", []):
+        if spec.get("path"):
+            spec["path"] = str(path.parent / spec["path"])
+    pack = _validated({**table, "sha256": digest.hexdigest()}, path)
+    problems = list(_contradictions(pack))
+    if problems:
+        raise PackError(f"pack {city!r}: " + "; ".join(problems), f"城市包 {city!r} 有误：" + "；".join(problems))
+    return pack
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise PackError(f"{path.name} is not valid TOML: {error}", f"{path.name} 不是有效的 TOML：{error}") from error
+
+
+def paired(value: Any) -> Any:
+    """Turn the tables named in ``PAIR_TABLES`` into lists of pairs, at any depth."""
+    if isinstance(value, Mapping):
+        return {k: list(v.items()) if k in PAIR_TABLES and isinstance(v, Mapping) else paired(v)
+                for k, v in value.items()}
+    return [paired(v) for v in value] if isinstance(value, list) else value
+
+
+def _validated(table: dict[str, Any], path: Path) -> CityPack:
+    try:
+        return pack_adapter().validate_python(paired(table))
+    except ValidationError as error:
+        found = describe(error)
+        raise PackError(f"{path.name}: {found}", f"{path.name} 有误：{found}") from error
+
+
+def describe(error: ValidationError) -> str:
+    """Put every problem of a validation into one line: where, then what."""
+    return "; ".join(f"{'.'.join(str(p) for p in e['loc'])}: {e['msg']}" for e in error.errors()[:20])
+
+
+@cache
+def pack_adapter() -> TypeAdapter[CityPack]:
+    """Return the checker of packs; a key that no type knows is an error."""
+    forbid_extra_keys(siting.types, layers.types)
+    return TypeAdapter(CityPack)
+
+
+def forbid_extra_keys(*modules: ModuleType) -> None:
+    """Make the checker refuse unknown keys in every dataclass that the modules hold."""
+    for noun in (value for module in modules for value in vars(module).values()):
+        if isinstance(noun, type) and hasattr(noun, "__dataclass_fields__"):
+            setattr(noun, "__pydantic_config__", ConfigDict(extra="forbid"))  # noqa: B010 - no type declares it
+
+
+def _contradictions(pack: CityPack) -> Iterator[str]:
+    yield from _unknown_names(pack)
+    yield from _bad_criteria(pack)
+    zones = {z.zone_id for z in pack.zones}
+    types_known = {t.type_id for t in pack.development_types}
+    given = {(p.zone_id, p.development_type) for p in pack.permissions}
+    for zone in sorted(zones):
+        yield from (f"permission of {kind!r} in zone {zone!r} is missing"
+                    for kind in sorted(types_known) if (zone, kind) not in given)
+    for name, keys in (("rule", [r.rule_id for r in pack.rules]), ("unit", [u.unit_id for u in pack.units]),
+                       ("place", [p.place_id for p in pack.places])):
+        yield from (f"{name} {key!r} is there twice" for key in sorted({k for k in keys if keys.count(k) > 1}))
+    documents = {d.document_id for d in pack.documents}
+    for where, citation, assumed in _citations(pack):
+        if citation.document not in documents:
+            yield f"{where} cites {citation.document!r}, which is no document of the pack"
+        if not citation.quote and not assumed:
+            yield f"{where} has no quote and is not marked assumed"
+
+
+def _unknown_names(pack: CityPack) -> Iterator[str]:
+    from siting.exclusions import TESTS, TESTS_WITHOUT_LAYER
+    zones = {z.zone_id for z in pack.zones}
+    classes = {c.class_id for c in pack.site_classes}
+    kinds = {t.type_id for t in pack.development_types}
+    yield from (f"unit {u.unit_id!r} is in unknown zone {u.zone_id!r}" for u in pack.units if u.zone_id not in zones)
+    yield from (f"class {c.class_id!r} has unknown type {c.development_type!r}" for c in pack.site_classes
+                if c.development_type not in kinds)
+    yield from (f"default class {c!r} is unknown" for c in pack.default_classes if c not in classes)
+    for rule in pack.rules:
+        if rule.test not in TESTS:
+            yield f"rule {rule.rule_id!r}: unknown test {rule.test!r}; known: {', '.join(TESTS)}"
+        elif rule.test not in TESTS_WITHOUT_LAYER and rule.layer not in LAYERS:
+            yield f"rule {rule.rule_id!r}: unknown layer {rule.layer!r}"
+        yield from (f"rule {rule.rule_id!r}: unknown class {c!r}" for c in rule.site_classes if c not in classes)
+    yield from (f"unknown layer {s.name!r}" for s in pack.layer_specs if s.name not in LAYERS)
+    yield from (f"unknown host layer {h.layer!r}" for h in pack.edge.host_kinds if h.layer not in LAYERS)
+
+
+def _bad_criteria(pack: CityPack) -> Iterator[str]:
+    from siting.criteria import MEASURES
+    for criterion in pack.criteria:
+        where = f"criterion {criterion.criterion_id!r} of class {criterion.site_class!r}"
+        measure = MEASURES.get(criterion.criterion_id)
+        if measure is None:
+            yield f"{where} is unknown; known: {', '.join(MEASURES)}"
+            continue
+        if (criterion.unit, criterion.objective) != (measure.unit, measure.objective):
+            yield f"{where} must be {measure.objective} in {measure.unit!r}"
+        if criterion.worst == criterion.best or (criterion.best > criterion.worst) != (criterion.objective == "MAX"):
+            yield f"{where}: worst and best disagree with {criterion.objective}"
+    for site_class in pack.site_classes:
+        weights = [c.weight for c in pack.criteria_for(site_class.class_id)]
+        if min(weights, default=0.0) < 0 or abs(sum(weights) - 1.0) > 1e-9:
+            yield f"weights of class {site_class.class_id!r} sum to {sum(weights):.6f}, not 1"
+
+
+def _citations(pack: CityPack) -> Iterator[tuple[str, Citation, bool]]:
+    """Yield every citation of a pack: where it stands, itself, and whether its rule is marked assumed."""
+    for zone in pack.zones:
+        yield f"zone {zone.zone_id!r}", zone.citation, False
+    for unit in pack.units:
+        yield f"unit {unit.unit_id!r}", unit.citation, False
+    for permission in pack.permissions:
+        where = f"permission of {permission.development_type!r} in {permission.zone_id!r}"
+        yield where, permission.citation, permission.assumed
+    for rule in pack.rules:
+        yield f"rule {rule.rule_id!r}", rule.citation, rule.assumed
+    for criterion in pack.criteria:
+        where = f"criterion {criterion.criterion_id!r} of {criterion.site_class!r}"
+        yield where, criterion.citation, criterion.assumed
+    for site_class in pack.site_classes:
+        yield f"class {site_class.class_id!r}", site_class.citation, bool(site_class.assumed)
+        yield f"PUE of class {site_class.class_id!r}", site_class.pue_citation, "pue_max" in site_class.assumed
+    for target in pack.targets:
+        yield f"target {target.target_id!r}", target.citation, False
+    for retrofit in pack.retrofit_rules:
+        yield f"retrofit rule {retrofit.rule_id!r}", retrofit.citation, False
+    for host in pack.edge.host_kinds:
+        yield f"host {host.layer!r}", host.citation, host.assumed
+    yield "edge settings", pack.edge.citation, bool(pack.edge.assumed)

@@ -1,0 +1,64 @@
+"""From measured criteria to scores and ranks, with fixed anchors: no candidate's score depends on another."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from siting.types import Criterion
+
+Floats = NDArray[np.float64]
+
+
+def normalise(raw: Floats, criteria: tuple[Criterion, ...]) -> Floats:
+    """Bring every criterion to [0, 1] by its anchors: 0 at ``worst`` or beyond, 1 at ``best`` or beyond.
+
+    Parameters
+    ----------
+    raw
+        Candidates x criteria, in the criteria's units; NaN where not measured.
+    criteria
+        One per column.
+
+    Returns
+    -------
+    Candidates x criteria; NaN stays NaN, an infinite distance scores 0.
+    """
+    worst = np.array([c.worst for c in criteria])
+    best = np.array([c.best for c in criteria])
+    # Clipping the raw value first keeps infinities out of the division.
+    held = np.clip(raw, np.minimum(worst, best), np.maximum(worst, best))
+    return np.asarray((held - worst) / (best - worst), dtype=np.float64)
+
+
+def contributions_of(normalised: Floats, weights: Floats) -> tuple[Floats, Floats]:
+    """Weigh normalised criteria over what was measured.
+
+    A criterion that was not measured earns nothing and costs nothing: the weights of the others
+    are raised in proportion, and the share of weight that was measured is returned beside.
+
+    Returns
+    -------
+    contributions
+        Candidates x criteria; a row sums to the candidate's score.
+    data_coverage
+        Share of weight measured, per candidate.
+    """
+    measured = ~np.isnan(normalised)
+    effective = np.where(measured, weights, 0.0)
+    data_coverage = effective.sum(axis=1)
+    share = np.divide(effective, data_coverage[:, None], out=np.zeros_like(effective),
+                      where=data_coverage[:, None] > 0)
+    total = float(weights.sum())
+    coverage = np.asarray(data_coverage / total if total > 0 else data_coverage, dtype=np.float64)
+    return share * np.where(measured, normalised, 0.0), coverage
+
+
+def rank_of(score: Floats, eligible: NDArray[np.bool_], parcel_ids: NDArray[np.object_]) -> NDArray[np.int64]:
+    """Rank eligible candidates, 1 for the best; ties go by parcel id; an excluded candidate gets 0."""
+    # Twelve digits: sums that differ only by the order of rounding are ties.
+    order = np.lexsort((parcel_ids.astype(str), -np.round(score, 12)))
+    order = order[eligible[order]]
+    rank = np.zeros(len(score), dtype=np.int64)
+    rank[order] = np.arange(1, len(order) + 1)
+    return rank

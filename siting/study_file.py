@@ -1,0 +1,140 @@
+"""Reads a study file: what a planner asks, in TOML."""
+
+from __future__ import annotations
+
+import difflib
+import hashlib
+import sys
+import tomllib
+from dataclasses import dataclass, field, fields
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from pydantic import TypeAdapter, ValidationError
+
+import layers.types
+from gis.errors import UsageError
+from layers.schemas import LAYERS
+from layers.types import LayerSpec
+from siting.city_pack import describe, forbid_extra_keys, paired
+from siting.types import CandidateKind, Study
+
+ABSENT = "none"
+"""The source of a layer that the study does not want."""
+
+
+@dataclass(frozen=True, slots=True)
+class EdgeTable:
+    """Table ``[edge]`` of a study file."""
+
+    n_facilities: int | None = None
+    service_radius_m: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StudyTable:
+    """A study file as it is written."""
+
+    city: str
+    name: str = ""
+    candidates: CandidateKind = "parcels"
+    grid_size_m: float | None = None
+    classes: tuple[str, ...] = ()
+    n_top: int = 20
+    n_parcels: int = 4000
+    seed: int = 20260101
+    layers: dict[str, Any] = field(default_factory=dict)
+    weights: dict[str, dict[str, float]] = field(default_factory=dict)
+    mitigations: dict[str, str] = field(default_factory=dict)
+    edge: EdgeTable = EdgeTable()
+
+
+@cache
+def _adapters() -> tuple[TypeAdapter[StudyTable], TypeAdapter[LayerSpec]]:
+    forbid_extra_keys(layers.types, sys.modules[__name__])
+    return TypeAdapter(StudyTable), TypeAdapter(LayerSpec)
+
+
+def default_study(city: str) -> Study:
+    """Return the study that runs a city on its embedded default."""
+    return Study(name=city, city=city)
+
+
+def read_study(path: Path) -> Study:
+    """Read a study file; paths in it count from its folder.
+
+    Raises
+    ------
+    UsageError
+        The file is missing, is not TOML, or holds keys or values that mean nothing; all are named.
+    """
+    if not path.is_file():
+        raise UsageError(f"no study file {path}; write one or name a city (suanzhi cities)",
+                         f"没有方案文件 {path}；请编写方案文件或直接给出城市名（见 suanzhi cities）")
+    content = path.read_bytes()
+    try:
+        raw = tomllib.loads(content.decode("utf-8-sig"))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise UsageError(f"{path.name} is not valid TOML in UTF-8: {error}",
+                         f"{path.name} 不是有效的 UTF-8 TOML 文件：{error}") from error
+    table = _checked(_adapters()[0], raw, path)
+    specs, omitted = _specs(table, path)
+    return Study(
+        name=table.name or path.stem, city=table.city, candidates=table.candidates, grid_size_m=table.grid_size_m,
+        classes=table.classes, n_top=table.n_top, n_parcels=table.n_parcels, seed=table.seed, layer_specs=specs,
+        omitted_layers=omitted,
+        weights=tuple((c, k, w) for c, own in table.weights.items() for k, w in own.items()),
+        mitigations=tuple(table.mitigations.items()), n_facilities=table.edge.n_facilities,
+        service_radius_m=table.edge.service_radius_m, path=str(path), sha256=hashlib.sha256(content).hexdigest(),
+    )
+
+
+def _checked(adapter: TypeAdapter[Any], value: Any, path: Path, where: str = "") -> Any:
+    try:
+        return adapter.validate_python(value)
+    except ValidationError as error:
+        found = where + describe(error)
+        raise UsageError(f"{path.name}: {found}", f"{path.name} 有误：{found}") from error
+
+
+def _specs(table: StudyTable, path: Path) -> tuple[tuple[LayerSpec, ...], tuple[str, ...]]:
+    """Turn ``[layers.X]`` (or ``[[layers.X]]`` for several sources) into specs and the names not wanted."""
+    specs: list[LayerSpec] = []
+    omitted: list[str] = []
+    for name, given in table.layers.items():
+        if name not in LAYERS:
+            near = difflib.get_close_matches(name, LAYERS, n=1)
+            raise UsageError(
+                f"{path.name}: unknown layer {name!r}" + (f"; did you mean {near[0]!r}?" if near else "")
+                + f" Known: {', '.join(LAYERS)}",
+                f"{path.name}：未知图层 {name!r}" + (f"；是否指 {near[0]!r}？" if near else "")
+                + f" 可用：{'、'.join(LAYERS)}")
+        for part in given if isinstance(given, list) else [given]:
+            spec = _spec(name, part, path)
+            if spec.source == ABSENT:
+                omitted.append(name)
+            else:
+                specs.append(spec)
+    return tuple(specs), tuple(omitted)
+
+
+def _spec(name: str, part: Any, path: Path) -> LayerSpec:
+    if not isinstance(part, dict):
+        raise UsageError(f"{path.name}: layers.{name} must be a table",
+                         f"{path.name}：layers.{name} 必须是一个表")
+    known = {f.name for f in fields(LayerSpec)}
+    odd = [key for key in part if key not in known or key == "name"]
+    if odd:
+        near = difflib.get_close_matches(odd[0], known - {"name"}, n=1)
+        raise UsageError(
+            f"{path.name}: layers.{name} has unknown key {odd[0]!r}" + (f"; did you mean {near[0]!r}?" if near else ""),
+            f"{path.name}：layers.{name} 有未知键 {odd[0]!r}" + (f"；是否指 {near[0]!r}？" if near else ""))
+    table = {"source": "raster_file" if LAYERS[name].is_raster else "vector_file", **part, "name": name}
+    if table.get("path"):
+        table["path"] = str(path.parent / str(table["path"]))
+    elif table["source"] in ("vector_file", "raster_file"):
+        raise UsageError(f'{path.name}: layers.{name} needs a path (or source = "demo", "none")',
+                         f'{path.name}：layers.{name} 缺少 path（或写 source = "demo"、"none"）')
+    spec: LayerSpec = _checked(_adapters()[1], paired(table), path, f"layers.{name}: ")
+    return spec

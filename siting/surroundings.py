@@ -1,0 +1,160 @@
+"""What lies around each candidate; every question is answered once, whoever asks it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable
+from typing import TypeVar, cast
+
+import geopandas as gpd
+import numpy as np
+from numpy.typing import NDArray
+
+from gis import proximity, vector, zonal
+from layers.types import CityLayers
+
+Floats = NDArray[np.float64]
+Found = TypeVar("Found")
+
+
+class Surroundings:
+    """Distances, counts, overlaps and raster statistics of the candidates of one run.
+
+    Exclusion rules and criteria of several classes ask the same things (how far is the railway?);
+    each answer is kept for the life of this object. All distances are metres from the edge of the
+    candidate, 0 where it is touched.
+
+    Parameters
+    ----------
+    candidates
+        Frame of ``n`` candidates in the metric CRS.
+    city_layers
+        Layers in the same CRS.
+    """
+
+    def __init__(self, candidates: gpd.GeoDataFrame, city_layers: CityLayers) -> None:
+        self.candidates = candidates
+        self.city_layers = city_layers
+        self.geometries = np.asarray(candidates.geometry.array, dtype=object)
+        self._answers: dict[Hashable, object] = {}
+
+    def __len__(self) -> int:
+        return len(self.geometries)
+
+    def unknown(self) -> Floats:
+        """Return NaN for every candidate."""
+        return np.full(len(self), np.nan)
+
+    def features(self, layer: str, column: str = "", values: tuple[str, ...] = ()) -> gpd.GeoDataFrame:
+        """Return the features of a layer whose ``column`` holds one of ``values``."""
+        frame = self.city_layers.frame(layer)
+        if not column:
+            return frame
+        if column not in frame.columns:
+            return frame.iloc[:0]
+        return frame[frame[column].astype("string").isin(values)]
+
+    def distance_m(self, layer: str, column: str = "", values: tuple[str, ...] = ()) -> Floats:
+        """Distance to the nearest feature; infinite where the layer has none such, NaN without the layer."""
+        def ask() -> Floats:
+            if not self.city_layers.has(layer):
+                return self.unknown()
+            found = self.features(layer, column, values)
+            if found.empty:
+                # Surveyed and none there: the nearest is farther than any rule asks.
+                return np.full(len(self), np.inf)
+            return proximity.nearest(self.geometries, np.asarray(found.geometry.array)).distance_m
+        return self._once(("distance", layer, column, values), ask)
+
+    def count_within(self, layer: str, radius_m: float, owner_column: str) -> Floats:
+        """Count distinct owners of features within ``radius_m``; NaN without the layer."""
+        def ask() -> Floats:
+            if not self.city_layers.has(layer):
+                return self.unknown()
+            frame = self.city_layers.frame(layer)
+            owners = frame[owner_column].astype("category").cat.codes.to_numpy(dtype=np.int64)
+            targets = np.asarray(frame.geometry.array)
+            return proximity.count_within(self.geometries, targets, radius_m, owners=owners).astype(np.float64)
+        return self._once(("count", layer, radius_m, owner_column), ask)
+
+    def demand_share(self, radius_m: float) -> Floats:
+        """Share of all demand within ``radius_m``, each point's weight fading linearly to 0 there."""
+        def ask() -> Floats:
+            if not self.city_layers.has("demand"):
+                return self.unknown()
+            frame = self.city_layers.frame("demand")
+            weights = demand_weights(frame)
+            targets = np.asarray(frame.geometry.array)
+            reached = proximity.decayed_sum(self.geometries, targets, weights, radius_m)
+            return np.asarray(reached / weights.sum(), dtype=np.float64)
+        return self._once(("demand", radius_m), ask)
+
+    def overlap_share(self, layer: str, column: str = "", values: tuple[str, ...] = ()) -> Floats:
+        """Share of the candidate's area inside the layer's polygons; NaN without the layer."""
+        def ask() -> Floats:
+            if not self.city_layers.has(layer):
+                return self.unknown()
+            found = self.features(layer, column, values)
+            return vector.overlap_share(self.geometries, np.asarray(found.geometry.array))
+        return self._once(("overlap", layer, column, values), ask)
+
+    def touches_corridor(self, layer: str, length_m: float, half_width_m: float) -> NDArray[np.bool_]:
+        """Tell which candidates meet the extended centre line of a runway."""
+        def ask() -> NDArray[np.bool_]:
+            lines = np.asarray(self.city_layers.frame(layer).geometry.array)
+            found = proximity.nearest(self.geometries, vector.corridors(lines, length_m, half_width_m),
+                                      max_distance_m=0.0)
+            return np.asarray(found.index >= 0, dtype=np.bool_)
+        return self._once(("corridor", layer, length_m, half_width_m), ask)
+
+    def share_above(self, raster: str, threshold: float) -> Floats:
+        """Share of the candidate's area whose cell is above ``threshold``; NaN without the raster."""
+        def ask() -> Floats:
+            if raster not in self.city_layers.rasters:
+                return self.unknown()
+            found = zonal.zonal_statistics(self.geometries, self.city_layers.rasters[raster], threshold=threshold)
+            return found.share_above
+        return self._once(("share_above", raster, threshold), ask)
+
+    def raster_mean(self, raster: str) -> Floats:
+        """Mean of a raster over the candidate; NaN without the raster."""
+        def ask() -> Floats:
+            if raster not in self.city_layers.rasters:
+                return self.unknown()
+            return zonal.zonal_statistics(self.geometries, self.city_layers.rasters[raster]).mean
+        return self._once(("mean", raster), ask)
+
+    def slope_percent(self) -> Floats:
+        """Mean slope over the candidate, in per cent; NaN without an elevation raster."""
+        def ask() -> Floats:
+            if "dem" not in self.city_layers.rasters:
+                return self.unknown()
+            dem = self.city_layers.rasters["dem"]
+            return zonal.zonal_statistics(self.geometries, dem, derive=zonal.slope_percent).mean
+        return self._once(("slope",), ask)
+
+    def feeding_substations(self, min_voltage_kv: float) -> tuple[gpd.GeoDataFrame, proximity.KNearest] | None:
+        """Return the substations of at least ``min_voltage_kv`` and the two nearest to each candidate.
+
+        The indices count rows of the returned frame. None where no such substation is known.
+        """
+        def ask() -> tuple[gpd.GeoDataFrame, proximity.KNearest] | None:
+            if not self.city_layers.has("substations"):
+                return None
+            frame = self.city_layers.frame("substations")
+            able = frame[frame["voltage_kv"] >= min_voltage_kv]
+            if able.empty:
+                return None
+            return able, proximity.k_nearest(self.geometries, np.asarray(able.geometry.array), 2)
+        return self._once(("feeds", min_voltage_kv), ask)
+
+    def _once(self, question: Hashable, ask: Callable[[], Found]) -> Found:
+        if question not in self._answers:
+            self._answers[question] = ask()
+        return cast("Found", self._answers[question])
+
+
+def demand_weights(frame: gpd.GeoDataFrame) -> Floats:
+    """Return the demand of each point; 1 each where the layer states none, 0 where one is unknown."""
+    if "demand" not in frame.columns or frame["demand"].isna().all():
+        return np.ones(len(frame))
+    return np.nan_to_num(frame["demand"].to_numpy(dtype=np.float64), nan=0.0).clip(min=0.0)

@@ -1,0 +1,97 @@
+"""What a reader calls the codes of the tables, and how a quantity is written."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from types import MappingProxyType
+
+from gis.bilingual import Language, Text
+
+PERMISSION_WORDS: Mapping[str, Text] = MappingProxyType({
+    "favoured": Text(zh="鼓励", en="favoured"),
+    "allowed": Text(zh="允许", en="allowed"),
+    "controlled": Text(zh="控制", en="controlled"),
+    "closed": Text(zh="禁止", en="closed"),
+})
+"""What policy says."""
+
+CERTAINTY_WORDS: Mapping[str, Text] = MappingProxyType({
+    "real": Text(zh="实测", en="real"),
+    "approximate": Text(zh="近似", en="approximate"),
+    "assumed": Text(zh="假定", en="assumed"),
+    "synthetic": Text(zh="合成", en="synthetic"),
+})
+"""How far a feature may be trusted."""
+
+LAND_USE_WORDS: Mapping[str, Text] = MappingProxyType({
+    "industrial": Text(zh="工业用地", en="industrial"),
+    "warehouse": Text(zh="仓储用地", en="warehouse"),
+    "utility": Text(zh="公用设施用地", en="utility"),
+    "research": Text(zh="科研用地", en="research"),
+    "commercial": Text(zh="商业用地", en="commercial"),
+    "residential": Text(zh="居住用地", en="residential"),
+    "public_service": Text(zh="公共服务用地", en="public service"),
+    "transport": Text(zh="交通用地", en="transport"),
+    "green": Text(zh="绿地", en="green"),
+    "farmland": Text(zh="耕地", en="farmland"),
+    "basic_farmland": Text(zh="永久基本农田", en="basic farmland"),
+    "water": Text(zh="水域", en="water"),
+    "vacant": Text(zh="空闲地", en="vacant"),
+})
+"""Land uses."""
+
+KIND_WORDS: Mapping[str, Text] = MappingProxyType({
+    "functional_zone": Text(zh="功能区", en="functional zone"),
+    "district": Text(zh="区县", en="district"),
+})
+"""Kinds of units."""
+
+_UNIT_WORDS: Mapping[str, Text] = MappingProxyType({
+    "m2": Text(zh="m²", en="m²"),
+    "count": Text(zh="个", en=""),
+    "level": Text(zh="级", en=""),
+    "weight": Text(zh="", en=""),
+    "degree": Text(zh="°", en="°"),
+    "degrees": Text(zh="°", en="°"),
+    "index": Text(zh="", en=""),
+    "1": Text(zh="", en=""),
+})
+
+_DIGITS: Mapping[str, int] = MappingProxyType({
+    "m": 1, "m2": 1, "km": 3, "kV": 1, "MVA": 2, "MW": 2, "kW": 1, "s": 1, "count": 6, "level": 6,
+})
+"""Decimals kept in tables; the scores' six elsewhere."""
+
+
+def word(words: Mapping[str, Text], code: str, language: Language) -> str:
+    """Return the reader's word for ``code``, or the code itself where there is none."""
+    return words[code].to(language) if code in words else code
+
+
+def decimals(unit: str) -> int:
+    """Return the decimals that tables keep of a quantity in ``unit``."""
+    return _DIGITS.get(unit, 6)
+
+
+def unit_word(unit: str, language: Language) -> str:
+    """Return the unit as it is printed (``m2`` as m²)."""
+    return word(_UNIT_WORDS, unit, language)
+
+
+def number(value: float, places: int) -> str:
+    """Write a number with thousands separators and at most ``places`` decimals, without trailing zeros."""
+    text = f"{value:,.{places}f}"
+    text = text.rstrip("0").rstrip(".") if "." in text else text
+    return "0" if text == "-0" else text
+
+
+def quantity(value: float | None, unit: str, language: Language) -> str:
+    """Write a value with its unit for a reader; shares as per cent, None as not measured."""
+    if value is None or math.isnan(value):
+        return "未测" if language == "zh" else "not measured"
+    if unit in ("share", "%"):
+        return f"{number(value * (100 if unit == 'share' else 1), 2)} %"
+    places = {"m": 1, "m2": 0, "km": 2}.get(unit, 3)
+    name = unit_word(unit, language)
+    return f"{number(value, places)} {name}".strip() if name != "°" else f"{number(value, places)}°"

@@ -1,0 +1,144 @@
+"""Which unit of the city's plan a candidate lies in; functional zones come before districts."""
+
+from __future__ import annotations
+
+import geopandas as gpd
+import numpy as np
+import pandas as pd
+import shapely
+from numpy.typing import NDArray
+
+from gis.errors import SchemaError
+from layers.types import CityLayers
+from siting.types import CityPack, Unit, ZonePermission
+
+UNIT_COLUMNS = ["unit_id", "name_zh", "name_en", "zone_id", "kind", "area_km2", "certainty", "geometry"]
+
+
+def build_units(city_layers: CityLayers, pack: CityPack) -> gpd.GeoDataFrame:
+    """Cut the study area into units: functional zones as drawn, then what they leave of each district.
+
+    Returns
+    -------
+    Frame with ``unit_id, name_zh, name_en, zone_id, kind, area_km2, certainty, geometry``; a district
+    that the pack does not know keeps its own name and an empty ``zone_id``.
+
+    Raises
+    ------
+    SchemaError
+        The layer ``zones`` holds a feature that is no unit of the pack.
+    """
+    functional = _functional_zones(city_layers, pack)
+    districts = _districts(city_layers, pack)
+    if not functional.empty:
+        cut = shapely.union_all(np.asarray(functional.geometry.array))
+        districts = districts.set_geometry(
+            gpd.GeoSeries(shapely.difference(np.asarray(districts.geometry.array), cut), crs=districts.crs,
+                          index=districts.index))
+        districts = districts[~districts.geometry.is_empty]
+    units = pd.concat([functional, districts], ignore_index=True)
+    units = gpd.GeoDataFrame(units, geometry="geometry", crs=city_layers.metric_crs)
+    units["area_km2"] = (units.geometry.area / 1e6).round(3)
+    return units[UNIT_COLUMNS]
+
+
+def _functional_zones(city_layers: CityLayers, pack: CityPack) -> gpd.GeoDataFrame:
+    if not city_layers.has("zones"):
+        return gpd.GeoDataFrame({c: [] for c in UNIT_COLUMNS}, geometry="geometry", crs=city_layers.metric_crs)
+    frame = city_layers.frame("zones")
+    known = {key: unit for unit in pack.units if unit.kind == "functional_zone"
+             for key in (unit.unit_id, unit.title.zh, unit.title.en, *unit.names)}
+    rows = []
+    for feature in frame.itertuples():
+        unit = known.get(str(feature.unit_id)) or known.get(str(getattr(feature, "name", "")))
+        if unit is None:
+            names = ", ".join(sorted({u.unit_id for u in known.values()}))
+            raise SchemaError(
+                f"layer 'zones': {feature.unit_id!r} is no functional zone of pack {pack.city!r}; known: {names}",
+                f"图层 'zones'：{feature.unit_id!r} 不是 {pack.title.zh} 的功能区；可用：{names}",
+            )
+        rows.append(_unit_row(unit, feature.geometry, str(feature.certainty)))
+    return _dissolved(rows, city_layers.metric_crs)
+
+
+def _districts(city_layers: CityLayers, pack: CityPack) -> gpd.GeoDataFrame:
+    known = {key: unit for unit in pack.units if unit.kind == "district"
+             for key in (unit.title.zh, *unit.names)}
+    rows = []
+    for feature in city_layers.frame("districts").itertuples():
+        unit = known.get(str(feature.name))
+        if unit is None:
+            rows.append({"unit_id": str(feature.district_id), "name_zh": str(feature.name),
+                         "name_en": str(feature.name), "zone_id": "", "kind": "district",
+                         "certainty": str(feature.certainty), "geometry": feature.geometry})
+        else:
+            rows.append(_unit_row(unit, feature.geometry, str(feature.certainty)))
+    return _dissolved(rows, city_layers.metric_crs)
+
+
+def _unit_row(unit: Unit, geometry: shapely.Geometry, certainty: str) -> dict[str, object]:
+    return {"unit_id": unit.unit_id, "name_zh": unit.title.zh, "name_en": unit.title.en, "zone_id": unit.zone_id,
+            "kind": unit.kind, "certainty": certainty, "geometry": geometry}
+
+
+def _dissolved(rows: list[dict[str, object]], crs: str) -> gpd.GeoDataFrame:
+    """Join the features of one unit (a zone drawn in two parts)."""
+    frame = gpd.GeoDataFrame(rows, geometry="geometry", crs=crs)
+    return frame.dissolve(by="unit_id", sort=False, as_index=False) if frame["unit_id"].duplicated().any() else frame
+
+
+def largest_overlap(geometries: NDArray[np.object_], areas: NDArray[np.object_]) -> NDArray[np.int64]:
+    """Find, for each polygon, the area that covers most of it.
+
+    Parameters
+    ----------
+    geometries
+        ``n`` polygons.
+    areas
+        Polygons that do not overlap one another.
+
+    Returns
+    -------
+    Row of ``areas`` for each polygon, the lowest one among equals; -1 where none meets it.
+    """
+    tree = shapely.STRtree(areas)
+    of_polygon, of_area = tree.query(geometries, predicate="intersects")
+    meetings = np.bincount(of_polygon, minlength=len(geometries))
+    found = np.full(len(geometries), -1, dtype=np.int64)
+    alone = meetings[of_polygon] == 1
+    found[of_polygon[alone]] = of_area[alone]
+    of_polygon, of_area = of_polygon[~alone], of_area[~alone]
+    if len(of_polygon):
+        shared = shapely.area(shapely.intersection(geometries[of_polygon], areas[of_area]))
+        order = np.lexsort((of_area, -shared, of_polygon))
+        first = np.unique(of_polygon[order], return_index=True)[1]
+        found[of_polygon[order][first]] = of_area[order][first]
+    return found
+
+
+def place_candidates(candidates: gpd.GeoDataFrame, units: gpd.GeoDataFrame,
+                     city_layers: CityLayers) -> gpd.GeoDataFrame:
+    """Add ``unit_id``, ``zone_id`` and ``district`` to candidates, by the largest share of their area."""
+    geometries = np.asarray(candidates.geometry.array, dtype=object)
+    districts = city_layers.frame("districts")
+    in_unit = largest_overlap(geometries, np.asarray(units.geometry.array, dtype=object))
+    in_district = largest_overlap(geometries, np.asarray(districts.geometry.array, dtype=object))
+    return candidates.assign(
+        unit_id=_picked(units["unit_id"], in_unit),
+        zone_id=_picked(units["zone_id"], in_unit),
+        district=_picked(districts["name"], in_district),
+    )
+
+
+def _picked(values: pd.Series[str], rows: NDArray[np.int64]) -> NDArray[np.object_]:
+    picked = np.full(len(rows), "", dtype=object)
+    found = rows >= 0
+    picked[found] = values.to_numpy(dtype=object)[rows[found]]
+    return picked
+
+
+def permissions_of(candidates: gpd.GeoDataFrame, pack: CityPack,
+                   development_type: str) -> tuple[ZonePermission | None, ...]:
+    """Return what policy says of a development type, per candidate; None outside every zone of the plan."""
+    by_zone = {p.zone_id: p for p in pack.permissions if p.development_type == development_type}
+    return tuple(by_zone.get(zone) for zone in candidates["zone_id"])

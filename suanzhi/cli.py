@@ -1,0 +1,127 @@
+"""The command ``suanzhi``: parses, calls the four rooms, sets the exit code."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from gis.bilingual import Language
+from suanzhi.console import Console, guarded
+
+app = typer.Typer(
+    name="suanzhi", no_args_is_help=True, pretty_exceptions_enable=False, rich_markup_mode=None,
+    help="算址：数据中心与边缘数据中心选址布局。Siting and layout of data centres and edge centres.",
+)
+
+
+def _language(value: str) -> str:
+    if value not in ("zh", "en"):
+        raise typer.BadParameter("zh | en")
+    return value
+
+
+def _cities(incomplete: str) -> list[str]:
+    # Looks at file names only: completion must answer at once.
+    folder = Path(__file__).resolve().parent.parent / "siting" / "cities"
+    return sorted(p.stem for p in folder.glob("*.toml") if p.stem.startswith(incomplete))
+
+
+Lang = Annotated[str, typer.Option("--lang", callback=_language, help="输出语言 output language: zh | en")]
+Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="只输出结果 print results only")]
+Debug = Annotated[bool, typer.Option("--debug", help="出错时显示调用栈 show the traceback of an error")]
+City = Annotated[str, typer.Argument(help="城市 city", autocompletion=_cities)]
+
+
+def _console(lang: str, quiet: bool, debug: bool) -> Console:
+    language: Language = "en" if lang == "en" else "zh"
+    return Console(language=language, is_quiet=quiet, shows_traceback=debug)
+
+
+@app.command()
+def run(
+    study: Annotated[str, typer.Argument(help="城市名或方案文件 a city, or a study file (.toml)",
+                                         autocompletion=_cities)],
+    out: Annotated[Path | None, typer.Option("--out", "-o", help="输出目录 output folder (out/<study>)")] = None,
+    n_parcels: Annotated[int | None, typer.Option("--n-parcels", min=1,
+                                                  help="合成地块数量 size of the synthetic parcel layer")] = None,
+    lang: Lang = "zh", quiet: Quiet = False, debug: Debug = False,
+) -> None:
+    """运行方案，输出地图、图层与报告。Run a study: map, layers, tables and report."""
+    console = _console(lang, quiet, debug)
+    with guarded(console):
+        from suanzhi.running import run_and_write
+        written = run_and_write(study, out, n_parcels, console)
+        console.result(written)
+
+
+@app.command()
+def explain(
+    out: Annotated[Path, typer.Argument(help="输出目录 folder of a finished study")],
+    parcel_id: Annotated[str, typer.Argument(help="地块编号 parcel id")],
+    lang: Lang = "zh", quiet: Quiet = False, debug: Debug = False,
+) -> None:
+    """说明某地块的得分或排除原因。Say why a parcel scored as it did, or was excluded."""
+    console = _console(lang, quiet, debug)
+    with guarded(console):
+        from siting.explanation import read_explanation
+        for explanation in read_explanation(out, parcel_id):
+            for line in explanation.lines(console.language):
+                console.line(line)
+            console.line("")
+
+
+@app.command()
+def rules(city: City, lang: Lang = "zh", quiet: Quiet = False, debug: Debug = False) -> None:
+    """列出城市的全部规则及其条款。Print every rule in force with its clause."""
+    console = _console(lang, quiet, debug)
+    with guarded(console):
+        from siting.city_pack import load_pack
+        from suanzhi.listings import rule_lines
+        for line in rule_lines(load_pack(city), console.language):
+            console.line(line)
+
+
+@app.command()
+def cities(lang: Lang = "zh", quiet: Quiet = False, debug: Debug = False) -> None:
+    """列出可用城市。List the cities."""
+    console = _console(lang, quiet, debug)
+    with guarded(console):
+        from siting.city_pack import list_packs, load_pack
+        for city in list_packs():
+            console.line(f"{city}\t{load_pack(city).title.to(console.language)}")
+
+
+@app.command()
+def layers(city: City, lang: Lang = "zh", quiet: Quiet = False, debug: Debug = False) -> None:
+    """列出每个图层的字段、单位与现用来源。List each layer: fields, units, need, and source."""
+    console = _console(lang, quiet, debug)
+    with guarded(console):
+        from siting.city_pack import load_pack
+        from suanzhi.listings import layer_lines
+        for line in layer_lines(load_pack(city), console.language):
+            console.line(line)
+
+
+def _version(show: bool) -> None:
+    if show:
+        from suanzhi import __version__
+        sys.stdout.write(f"suanzhi {__version__}\n")
+        raise typer.Exit
+
+
+@app.callback()
+def root(
+    version: Annotated[bool, typer.Option("--version", callback=_version, is_eager=True,
+                                          help="版本 print the version")] = False,
+) -> None:
+    """Hold the options of the command itself."""
+
+
+def main() -> None:
+    """Run the command."""
+    app()
+
+

@@ -1,0 +1,40 @@
+"""The straight line, from a study to its files."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import replace
+from pathlib import Path
+
+from gis.errors import UsageError
+from layers.loading import load_layers
+from maps.outputs import Written, check_writable, write_outputs
+from siting.city_pack import load_pack
+from siting.study import applied, layer_specs, run_study
+from siting.study_file import default_study, read_study
+from siting.types import Study
+from suanzhi.console import Console
+
+
+def run_and_write(study_name: str, out: Path | None, n_parcels: int | None, console: Console) -> Written:
+    """Run the study of that name or file and write its outputs."""
+    study = _study(study_name, n_parcels)
+    pack = load_pack(study.city)
+    # Wrong weights or an unwritable folder must not cost the user the whole run.
+    applied(pack, study)
+    folder = out or Path("out") / study.name
+    check_writable(folder)
+    started = time.perf_counter()
+    city_layers = load_layers(layer_specs(pack, study), metric_crs=pack.metric_crs, n_parcels=study.n_parcels,
+                              seed=study.seed, progress=console.progress)
+    loading_s = time.perf_counter() - started
+    result = run_study(city_layers, pack, study, progress=console.progress, timings_s={"layers": loading_s})
+    return write_outputs(result, folder, language=console.language, progress=console.progress)
+
+
+def _study(name: str, n_parcels: int | None) -> Study:
+    study = read_study(Path(name)) if name.endswith(".toml") or Path(name).is_file() else default_study(name)
+    if Path(study.name).name != study.name or study.name in ("", ".", ".."):
+        raise UsageError(f"study name {study.name!r} must be a plain folder name",
+                         f"方案名称 {study.name!r} 必须是普通文件夹名")
+    return study if n_parcels is None else replace(study, n_parcels=n_parcels)
