@@ -21,6 +21,7 @@ from layers.types import LayerSpec
 
 _NUMBER = re.compile(r"[-+]?\d+(?:\.\d*)?(?:[eE][-+]?\d+)?")
 _GROUPED = re.compile(r"[-+]?\d{1,3}(?:,\d{3})+(?:\.\d+)?")
+_THOUSANDS = re.compile(r"(?<!\d)\d{1,3}(?:,\d{3})*,000(?!\d)")
 _VOLTAGE = re.compile(r"(\d+(?:\.\d+)?)\s*(kv|千伏|v|伏)?")
 _TRUE, _FALSE = frozenset({"1", "true", "yes", "y", "t", "是"}), frozenset({"0", "false", "no", "n", "f", "否"})
 
@@ -75,7 +76,7 @@ def parse_voltage_kv(value: object) -> float:
         found = [_bare_voltage_kv(float(value))]
     elif isinstance(value, str):
         text = unicodedata.normalize("NFKC", value).lower()
-        text = re.sub(r"(?<=\d),000(?!\d)", "000", text)
+        text = _THOUSANDS.sub(lambda group: group[0].replace(",", ""), text)
         found = [_voltage_kv(float(number), unit) for number, unit in _VOLTAGE.findall(text)]
     else:
         found = []

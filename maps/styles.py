@@ -27,11 +27,14 @@ SCORE_RAMP = ("#fcfbd2", "#d3eeb6", "#93d5ba", "#4cb9c2", "#2890bd", "#2661a6", 
 """Low to high: lightness falls all the way, so that the order survives any colour blindness and grey print."""
 
 
+_SAME_AS_LAYER = Text(zh="", en="")
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Variant:
     """The look of some features of a layer."""
 
-    title: Text = Text(zh="", en="")
+    title: Text = _SAME_AS_LAYER
     """Line of the legend; empty for the layer's own name."""
     values: tuple[str, ...] = ()
     """Values of the layer's ``variant_column`` that it is for; empty (with ``at_least`` None) for the rest."""
@@ -109,8 +112,10 @@ _POWER_LINES = (
 )
 
 _ROADS = (
-    _road("motorway", "高速公路", "motorway", "#d9a441", 2.6, 0), _road("trunk", "快速路", "trunk", "#dfb768", 2.1, 0),
-    _road("primary", "主干路", "primary", "#c9bfa9", 1.6, 10), _road("secondary", "次干路", "secondary", "#d2cbbb", 1.2, 11.5),
+    _road("motorway", "高速公路", "motorway", "#d9a441", 2.6, 0),
+    _road("trunk", "快速路", "trunk", "#dfb768", 2.1, 0),
+    _road("primary", "主干路", "primary", "#c9bfa9", 1.6, 10),
+    _road("secondary", "次干路", "secondary", "#d2cbbb", 1.2, 11.5),
     _road("tertiary", "支路", "tertiary", "#d8d3c8", 1.0, 12.5),
     Variant(title=Text(zh="其他道路", en="other roads"), colour="#dcd8cf", width_px=0.8, min_zoom=13),
 )
@@ -182,7 +187,8 @@ class HostLook:
 
 HOST_LOOKS: Mapping[str, HostLook] = MappingProxyType({
     "substations": HostLook(title=Text(zh="变电站", en="substation"), glyph=Text(zh="变", en="S"), colour="#ad1457"),
-    "telecom_rooms": HostLook(title=Text(zh="通信机房", en="telecom room"), glyph=Text(zh="机", en="T"), colour="#00695c"),
+    "telecom_rooms": HostLook(title=Text(zh="通信机房", en="telecom room"), glyph=Text(zh="机", en="T"),
+                              colour="#00695c"),
     "base_stations": HostLook(title=Text(zh="基站", en="base station"), glyph=Text(zh="基", en="B"), colour="#1565c0"),
     "buildings": HostLook(title=Text(zh="可再利用建筑", en="reusable building"), glyph=Text(zh="楼", en="R"),
                           colour="#6d4c41"),

@@ -68,6 +68,11 @@ def plain(value: float) -> str:
     return "0" if text in ("-0", "") else text
 
 
+def required_of(rule: ExclusionRule) -> float:
+    """Return the limit that a rule holds the measured value against; a corridor without one asks for its length."""
+    return rule.limit or rule.length_m if rule.test == "corridor" else rule.limit
+
+
 def phrase(rule: ExclusionRule, measured: float) -> str:
     """Write one broken rule.
 
@@ -80,8 +85,9 @@ def phrase(rule: ExclusionRule, measured: float) -> str:
     """
     if rule.test in CATEGORICAL_TESTS or not math.isfinite(measured):
         return rule.rule_id
-    relation = _relation(measured, rule.limit)
-    return f"{rule.rule_id}({_shortest(measured, rule.limit, rule.unit)}{relation}{plain(rule.limit)} {rule.unit})"
+    required = required_of(rule)
+    relation = _relation(measured, required)
+    return f"{rule.rule_id}({_shortest(measured, required, rule.unit)}{relation}{plain(required)} {rule.unit})"
 
 
 def join(phrases: Iterable[str]) -> str:

@@ -52,10 +52,9 @@ _UNIT_WORDS: Mapping[str, Text] = MappingProxyType({
     "count": Text(zh="个", en=""),
     "level": Text(zh="级", en=""),
     "weight": Text(zh="", en=""),
-    "degree": Text(zh="°", en="°"),
-    "degrees": Text(zh="°", en="°"),
-    "index": Text(zh="", en=""),
-    "1": Text(zh="", en=""),
+    "ratio": Text(zh="", en=""),
+    "routes": Text(zh="条", en="routes"),
+    "roads": Text(zh="条", en="roads"),
 })
 
 _DIGITS: Mapping[str, int] = MappingProxyType({
@@ -87,11 +86,21 @@ def number(value: float, places: int) -> str:
 
 
 def quantity(value: float | None, unit: str, language: Language) -> str:
-    """Write a value with its unit for a reader; shares as per cent, None as not measured."""
+    """Write a value with its unit for a reader: shares as per cent, None as not measured, infinity as none found."""
     if value is None or math.isnan(value):
         return "未测" if language == "zh" else "not measured"
+    if math.isinf(value):
+        return "范围内没有" if language == "zh" else "none found"
     if unit in ("share", "%"):
         return f"{number(value * (100 if unit == 'share' else 1), 2)} %"
     places = {"m": 1, "m2": 0, "km": 2}.get(unit, 3)
-    name = unit_word(unit, language)
-    return f"{number(value, places)} {name}".strip() if name != "°" else f"{number(value, places)}°"
+    return f"{number(value, places)} {unit_word(unit, language)}".strip()
+
+
+def clause(document: str, heading: str, quote: str, language: Language) -> str:
+    """Write a clause as it is cited in running text: document, heading and the sentence itself."""
+    if language == "zh":
+        place = f"《{document}》" + (f"“{heading}”" if heading else "")
+        return f"{place}：“{quote}”" if quote else place
+    place = document + (f", “{heading}”" if heading else "")
+    return f"{place}: “{quote}”" if quote else place

@@ -6,19 +6,12 @@ from collections.abc import Iterator
 
 from gis.bilingual import Language, Text
 from layers.schemas import LAYERS, LayerSchema
-from layers.types import Certainty, LayerSpec
+from layers.types import LayerSpec
 from siting.criteria import MEASURES
-from siting.types import Citation, CityPack, ExclusionRule, Permission, RetrofitRule
+from siting.types import Citation, CityPack, ExclusionRule, RetrofitRule
+from siting.wording import CERTAINTY_WORDS, PERMISSION_WORDS, word
 
-PERMISSION_WORDS: dict[Permission, Text] = {
-    "favoured": Text(zh="鼓励", en="favoured"), "allowed": Text(zh="允许", en="allowed"),
-    "controlled": Text(zh="控制", en="controlled"), "closed": Text(zh="禁止", en="closed"),
-}
 STRICTNESS_WORDS = {"shall": Text(zh="不应", en="shall"), "should": Text(zh="不宜", en="should")}
-CERTAINTY_WORDS: dict[Certainty, Text] = {
-    "real": Text(zh="真实", en="real"), "approximate": Text(zh="近似", en="approximate"),
-    "assumed": Text(zh="假定", en="assumed"), "synthetic": Text(zh="合成", en="synthetic"),
-}
 ASSUMED = Text(zh="〔假定值〕", en=" [assumed]")
 
 
@@ -40,7 +33,7 @@ def rule_lines(pack: CityPack, language: Language) -> Iterator[str]:
     for permission in pack.permissions:
         condition = f"（{permission.condition.to(language)}）" if permission.condition else ""
         yield (f"{permission.zone_id} × {permission.development_type}\t"
-               f"{PERMISSION_WORDS[permission.permission].to(language)}{condition}"
+               f"{word(PERMISSION_WORDS, permission.permission, language)}{condition}"
                f"{_assumed(permission.assumed, language)}\t{clause(permission.citation)}")
     yield to("## 规模类别", "## Site classes")
     for site_class in pack.site_classes:
@@ -117,6 +110,6 @@ def _fields(schema: LayerSchema, language: Language) -> Iterator[str]:
 
 
 def _source(spec: LayerSpec, language: Language) -> str:
-    parts = [spec.source, CERTAINTY_WORDS[spec.certainty].to(language), spec.attribution, spec.approval_number,
+    parts = [spec.source, word(CERTAINTY_WORDS, spec.certainty, language), spec.attribution, spec.approval_number,
              spec.vintage]
     return Text(zh="来源：", en="source: ").to(language) + " · ".join(p for p in parts if p)

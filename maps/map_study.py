@@ -1,0 +1,225 @@
+"""What the page must know of a study besides shapes: classes, rules, clauses, edge centres, provenance."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+import numpy as np
+
+from gis.bilingual import Language, Text
+from layers.schemas import LAYERS
+from maps import styles
+from maps.map_phrases import PHRASES, phrases_in
+from maps.packed_parcels import permissions_of, unchecked_rules
+from siting.broken_rules import CATEGORICAL_TESTS
+from siting.criteria import MEASURES
+from siting.types import (
+    Citation,
+    CityPack,
+    Criterion,
+    ExclusionRule,
+    SiteScores,
+    StudyResult,
+    ZonePermission,
+)
+from siting.wording import CERTAINTY_WORDS, PERMISSION_WORDS, unit_word, word
+
+WGS84 = "EPSG:4326"
+
+
+def study_data(result: StudyResult, language: Language) -> dict[str, Any]:
+    """Return the study as plain data for the page, all phrases in ``language``."""
+    other: Language = "en" if language == "zh" else "zh"
+    pack = result.pack
+    permissions = permissions_of(result)
+    return {
+        "language": language,
+        "title": pack.title.to(language),
+        "study": result.study.name,
+        "phrases": phrases_in(language),
+        "phrases_minor": {key: PHRASES[key].to(other) for key in (
+            "layers", "legend", "site_class", "top_candidates", "parcels_by_score", "parcels_excluded",
+            "edge_centres", "data")},
+        "groups": [{"key": key, "title": text.to(language), "title_minor": text.to(other)}
+                   for key, text in styles.GROUPS.items()],
+        "bounds": _bounds(result),
+        "n_top": result.study.n_top,
+        "ramp": list(styles.SCORE_RAMP),
+        "reason_looks": [{"title": look.title.to(language), "colour": look.colour, "hatch_deg": look.hatch_deg}
+                         for look in styles.REASON_LOOKS],
+        "permissions": [_permission(p, pack, language) for p in permissions],
+        "classes": [_site_class(scores, pack, language) for scores in result.scores],
+        "edge": _edge(result, language),
+        "hosts": _hosts(result, language),
+        "banner": banner_lines(result, language),
+        "footer": _footer(result, language),
+        "about": _about(result, language),
+    }
+
+
+def banner_lines(result: StudyResult, language: Language) -> list[dict[str, str]]:
+    """Name the layers that are synthetic, assumed or approximate, worst first; empty where all is real."""
+    lines = []
+    for certainty in ("synthetic", "assumed", "approximate"):
+        named = dict.fromkeys(p.layer for p in result.city_layers.provenance
+                              if p.certainty == certainty and p.ledger.read > p.ledger.rejected)
+        titles = [LAYERS[name].title.to(language) if name in LAYERS else name for name in named]
+        if titles:
+            joined = ("、" if language == "zh" else ", ").join(titles)
+            lines.append({"kind": certainty,
+                          "text": PHRASES[f"{certainty}_banner"].to(language).replace("{layers}", joined)})
+    return lines
+
+
+def _bounds(result: StudyResult) -> list[list[float]]:
+    """Return the study area as [[south, west], [north, east]]."""
+    import geopandas as gpd
+
+    area = gpd.GeoSeries([result.city_layers.area_of_interest], crs=result.city_layers.metric_crs)
+    west, south, east, north = (round(float(v), 6) for v in area.to_crs(WGS84).total_bounds)
+    return [[south, west], [north, east]]
+
+
+def _citation(citation: Citation, pack: CityPack, language: Language) -> dict[str, Any]:
+    document = next((d for d in pack.documents if d.document_id == citation.document), None)
+    return {"document": document.title.to(language) if document else citation.document,
+            "status": document.status.to(language) if document else "",
+            "heading": citation.heading, "quote": citation.quote, "ids": "、".join(citation.ids)}
+
+
+def _permission(permission: ZonePermission, pack: CityPack, language: Language) -> dict[str, Any]:
+    return {
+        "zone": pack.zone(permission.zone_id).title.to(language), "verdict": permission.permission,
+        "word": word(PERMISSION_WORDS, permission.permission, language),
+        "condition": permission.condition.to(language) if permission.condition else "",
+        "assumed": permission.assumed, "citation": _citation(permission.citation, pack, language),
+    }
+
+
+def _criterion(criterion: Criterion, language: Language) -> dict[str, Any]:
+    measure = MEASURES.get(criterion.criterion_id)
+    title = measure.title.to(language) if measure else criterion.criterion_id
+    return {"title": title, "weight": criterion.weight, "worst": criterion.worst, "best": criterion.best,
+            "unit": criterion.unit, "unit_word": unit_word(criterion.unit, language), "assumed": criterion.assumed}
+
+
+def _rule(rule: ExclusionRule, is_excluding: bool, pack: CityPack, language: Language) -> dict[str, Any]:
+    return {
+        "id": rule.rule_id, "title": rule.title.to(language), "strictness": rule.strictness,
+        "excludes": is_excluding, "limit": rule.limit, "unit": rule.unit,
+        "unit_word": unit_word(rule.unit, language), "is_categorical": rule.test in CATEGORICAL_TESTS,
+        "assumed": rule.assumed, "note": rule.note.to(language) if rule.note else "",
+        "reason": styles.reason_of(rule.test, rule.layer), "citation": _citation(rule.citation, pack, language),
+    }
+
+
+def _site_class(scores: SiteScores, pack: CityPack, language: Language) -> dict[str, Any]:
+    table = scores.exclusions
+    eligible = scores.score[scores.eligible]
+    low, high = (float(np.quantile(eligible, q)) for q in (0.05, 0.95)) if len(eligible) else (0.0, 1.0)
+    return {
+        "id": scores.site_class.class_id, "title": scores.site_class.title.to(language),
+        "citation": _citation(scores.site_class.citation, pack, language),
+        "criteria": [_criterion(c, language) for c in scores.criteria],
+        "rules": [_rule(rule, bool(excludes), pack, language)
+                  for rule, excludes in zip(table.rules, table.excludes, strict=True)],
+        "unchecked": unchecked_rules(table),
+        "breaks": styles.score_breaks(low, high),
+        "n_eligible": len(eligible), "n": len(scores.score),
+    }
+
+
+def _edge(result: StudyResult, language: Language) -> dict[str, Any] | None:
+    plan = result.edge_plan
+    if plan is None or plan.edge_centres.empty:
+        return None
+    places = plan.edge_centres.geometry.to_crs(WGS84)
+    titles = {z.zone_id: z.title for z in result.pack.zones} | {u.unit_id: u.title for u in result.pack.units}
+    centres = []
+    for row, place in zip(plan.edge_centres.itertuples(), places, strict=True):
+        centres.append({
+            "id": str(row.edge_centre_id), "name": _plain(row.name), "host": _plain(row.host_kind),
+            "lon": round(place.x, 7), "lat": round(place.y, 7),
+            "zone": _title(titles, row.zone_id, language), "unit": _title(titles, row.unit_id, language),
+            "demand": float(row.demand_covered), "n_demand": int(row.n_demand_covered),
+            "certainty": word(CERTAINTY_WORDS, _plain(row.certainty), language),
+            "feeds": [_feed(row, feed, result) for feed in "ab"],
+        })
+    share = plan.demand_covered / plan.demand_total if plan.demand_total else 0.0
+    return {"centres": centres, "share": share, "service_radius_m": plan.service_radius_m}
+
+
+def _feed(row: Any, feed: str, result: StudyResult) -> dict[str, Any]:
+    station = _plain(getattr(row, f"feed_{feed}_id"))
+    return {"id": station, "name": _station_name(station, result),
+            "distance_m": _number(getattr(row, f"feed_{feed}_distance_m")),
+            "voltage_kv": _number(getattr(row, f"feed_{feed}_voltage_kv"))}
+
+
+def _station_name(station: str, result: StudyResult) -> str:
+    frame = result.city_layers.frames.get("substations")
+    if frame is None or "name" not in frame.columns or "substation_id" not in frame.columns:
+        return ""
+    found = frame.loc[frame["substation_id"].astype(str) == station, "name"]
+    return _plain(found.iloc[0]) if len(found) else ""
+
+
+def _hosts(result: StudyResult, language: Language) -> dict[str, dict[str, str]]:
+    kinds = [] if result.edge_plan is None else sorted({_plain(k) for k in result.edge_plan.edge_centres["host_kind"]})
+    looks = {kind: styles.HOST_LOOKS.get(kind, styles.OTHER_HOST) for kind in kinds}
+    return {kind: {"title": look.title.to(language), "glyph": look.glyph.to(language), "colour": look.colour}
+            for kind, look in looks.items()}
+
+
+def _footer(result: StudyResult, language: Language) -> list[str]:
+    """Name the source of the boundaries with its map approval number, and the other sources that want naming."""
+    lines = []
+    for p in result.city_layers.provenance:
+        named = p.attribution or (p.source if p.approval_number else "")
+        if p.layer == "districts" and named:
+            approval = f" {PHRASES['approval_number'].to(language)} {p.approval_number}" if p.approval_number else ""
+            lines.append(f"{PHRASES['borders'].to(language)}: {named}{approval}")
+    others = dict.fromkeys(p.attribution for p in result.city_layers.provenance
+                           if p.attribution and p.layer != "districts")
+    return [*lines, *others, PHRASES["crs_note"].to(language).replace("{crs}", result.city_layers.metric_crs)]
+
+
+def _about(result: StudyResult, language: Language) -> dict[str, Any]:
+    sources = []
+    for p in result.city_layers.provenance:
+        title = LAYERS[p.layer].title if p.layer in LAYERS else Text(zh=p.layer, en=p.layer)
+        ledger = p.ledger
+        sources.append({
+            "layer": title.to(language), "kind": p.certainty,
+            "certainty": word(CERTAINTY_WORDS, p.certainty, language),
+            "source": _joined([p.attribution, p.source, p.path.replace("\\", "/").rpartition("/")[2]]),
+            "rows": f"{ledger.read} / {ledger.accepted} / {ledger.repaired} / {ledger.rejected}",
+            "more": _joined([p.approval_number, p.vintage, p.licence, p.note.to(language) if p.note else ""]),
+        })
+    missing = [{"layer": LAYERS[name].title.to(language), "purpose": LAYERS[name].purpose.to(language)}
+               for name in result.city_layers.missing if name in LAYERS]
+    return {
+        "sources": sources, "missing": missing,
+        "notes": [note.to(language) for note in result.pack.notes],
+        "facts": [fact.to(language) for fact in result.facts],
+        "documents": [{"title": d.title.to(language), "status": d.status.to(language)}
+                      for d in result.pack.documents],
+    }
+
+
+def _joined(parts: Iterable[str]) -> str:
+    return " · ".join(dict.fromkeys(part for part in parts if part))
+
+
+def _title(titles: dict[str, Text], key: object, language: Language) -> str:
+    return titles[_plain(key)].to(language) if _plain(key) in titles else _plain(key)
+
+
+def _plain(value: object) -> str:
+    """Return text for a cell that may be missing."""
+    return "" if value is None or value != value else str(value)  # noqa: PLR0124 - NaN is not itself
+
+
+def _number(value: Any) -> float | None:
+    return None if value is None or value != value else float(value)  # noqa: PLR0124 - NaN is not itself

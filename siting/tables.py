@@ -1,0 +1,303 @@
+"""What a study found, as tables: one row per candidate, the top candidates, and counts by zone and by rule.
+
+Column names are those of the exported files; a column of one class begins with the key of the class.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import geopandas as gpd
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from gis.bilingual import Language, Text
+from siting import broken_rules
+from siting.criteria import MEASURES
+from siting.types import Citation, CityPack, SiteScores, StudyResult
+from siting.wording import clause, decimals, quantity
+
+IDENTITY_COLUMNS = ("parcel_id", "name", "land_use", "area_m2", "compactness", "district", "unit_id", "unit", "zone_id",
+                    "zone", "certainty")
+"""Columns that no class owns, in their order; ``name`` only where the layer has it."""
+
+SCORE_DECIMALS = 6
+N_STRENGTHS = 3
+
+Rows = Sequence[int] | NDArray[np.int64]
+
+
+def criterion_title(criterion_id: str) -> Text:
+    """Return what a reader calls a criterion."""
+    found = MEASURES.get(criterion_id)
+    return found.title if found else Text(zh=criterion_id, en=criterion_id)
+
+
+def citation_text(pack: CityPack, citation: Citation, language: Language) -> str:
+    """Write a citation with the title of its document."""
+    titles = {d.document_id: d.title.to(language) for d in pack.documents}
+    return clause(titles.get(citation.document, citation.document), citation.heading, citation.quote, language)
+
+
+def parcel_table(result: StudyResult, *, language: Language = "zh", rows: Rows | None = None) -> gpd.GeoDataFrame:
+    """Tabulate the candidates: one row each, excluded ones too.
+
+    Parameters
+    ----------
+    result
+        The study.
+    language
+        Language of the titles of units and zones and of the documents' names.
+    rows
+        Positions of the candidates wanted; None for all.
+
+    Returns
+    -------
+    Frame in the metric CRS with ``IDENTITY_COLUMNS``, and for each class ``c``: ``{c}_eligible``,
+    ``{c}_score`` and ``{c}_rank`` (null where excluded), ``{c}_permission``, ``{c}_permission_clause``,
+    ``{c}_data_coverage`` (share of weight measured), ``{c}_exclusion_rules`` and ``{c}_penalty_rules``
+    (``rule_id(measured<required unit)``, joined by "; "), ``{c}_untested_rules`` (rules of other candidates
+    that this one could not be tested for), and the raw value of each criterion as ``{c}_{criterion_id}``.
+    """
+    return _table(result, language, rows, with_contributions=False)
+
+
+def contribution_table(result: StudyResult, *, language: Language = "zh",
+                       rows: Rows | None = None) -> gpd.GeoDataFrame:
+    """Tabulate the candidates as ``parcel_table`` does, with what each criterion adds to the score.
+
+    Returns
+    -------
+    As ``parcel_table``, and after the raw values of a class ``{c}_{criterion_id}_contribution``; the
+    contributions of a row sum to its score.
+    """
+    return _table(result, language, rows, with_contributions=True)
+
+
+def _table(result: StudyResult, language: Language, rows: Rows | None, *, with_contributions: bool) -> gpd.GeoDataFrame:
+    wanted = np.arange(len(result.candidates)) if rows is None else np.asarray(rows, dtype=np.int64)
+    columns = _identity(result, language, wanted)
+    for scores in result.scores:
+        columns |= _class_columns(result, scores, language, wanted)
+        key = scores.site_class.class_id
+        for i, criterion in enumerate(scores.criteria):
+            columns[f"{key}_{criterion.criterion_id}"] = np.round(scores.raw[wanted, i], decimals(criterion.unit))
+        if with_contributions:
+            for i, criterion in enumerate(scores.criteria):
+                columns[f"{key}_{criterion.criterion_id}_contribution"] = np.round(
+                    scores.contributions[wanted, i], SCORE_DECIMALS)
+    geometry = result.candidates.geometry.array[wanted]
+    return gpd.GeoDataFrame(columns, geometry=geometry, crs=result.candidates.crs)
+
+
+def unit_titles(result: StudyResult, language: Language) -> dict[str, str]:
+    """Return the names of units by key, those of districts that the pack does not know among them."""
+    column = "name_zh" if language == "zh" else "name_en"
+    named = {str(key): str(name) for key, name in zip(result.units["unit_id"], result.units[column], strict=True)}
+    return named | {u.unit_id: u.title.to(language) for u in result.pack.units}
+
+
+def zone_titles(result: StudyResult, language: Language) -> dict[str, str]:
+    """Return the names of policy zones by key."""
+    return {z.zone_id: z.title.to(language) for z in result.pack.zones}
+
+
+def _identity(result: StudyResult, language: Language, wanted: NDArray[np.int64]) -> dict[str, object]:
+    frame = result.candidates.iloc[wanted]
+    units, zones = unit_titles(result, language), zone_titles(result, language)
+    found: dict[str, object] = {
+        "parcel_id": frame["parcel_id"].astype(str).to_numpy(dtype=object),
+        "land_use": frame["land_use"].to_numpy(dtype=object),
+        "area_m2": frame["area_m2"].to_numpy(dtype=np.float64).round(1),
+        "compactness": frame["compactness"].to_numpy(dtype=np.float64).round(4),
+        "district": frame["district"].to_numpy(dtype=object),
+        "unit_id": frame["unit_id"].to_numpy(dtype=object),
+        "unit": np.array([units.get(key, key) for key in frame["unit_id"]], dtype=object),
+        "zone_id": frame["zone_id"].to_numpy(dtype=object),
+        "zone": np.array([zones.get(key, key) for key in frame["zone_id"]], dtype=object),
+        "certainty": frame["certainty"].to_numpy(dtype=object),
+    }
+    if "name" in frame.columns:
+        found["name"] = frame["name"].to_numpy(dtype=object)
+    return {column: found[column] for column in IDENTITY_COLUMNS if column in found}
+
+
+def _class_columns(result: StudyResult, scores: SiteScores, language: Language,
+                   wanted: NDArray[np.int64]) -> dict[str, object]:
+    key = scores.site_class.class_id
+    eligible = scores.eligible[wanted]
+    verdicts = [scores.permissions[i] for i in wanted]
+    clauses = {id(p): citation_text(result.pack, p.citation, language) for p in verdicts if p is not None}
+    table = scores.exclusions
+    broken = table.broken[wanted]
+    never = np.isnan(table.shortfall).all(axis=0)
+    return {
+        f"{key}_eligible": eligible,
+        f"{key}_score": np.where(eligible, np.round(scores.score[wanted], SCORE_DECIMALS), np.nan),
+        f"{key}_rank": pd.arrays.IntegerArray(scores.rank[wanted].astype(np.int64), ~eligible),
+        f"{key}_permission": _objects([None if p is None else p.permission for p in verdicts]),
+        f"{key}_permission_clause": _objects([None if p is None else clauses[id(p)] for p in verdicts]),
+        f"{key}_data_coverage": np.round(scores.data_coverage[wanted], 4),
+        f"{key}_exclusion_rules": _phrases(scores, wanted, broken & table.excludes),
+        f"{key}_penalty_rules": _phrases(scores, wanted, broken & ~table.excludes),
+        f"{key}_untested_rules": _ids(scores, np.isnan(table.shortfall[wanted]) & ~never),
+    }
+
+
+def _objects(values: Sequence[str | None]) -> NDArray[np.object_]:
+    return np.array(values, dtype=object)
+
+
+def _phrases(scores: SiteScores, wanted: NDArray[np.int64], marked: NDArray[np.bool_]) -> NDArray[np.object_]:
+    """Write the marked rules of each row into one cell; the rules keep the order of the pack."""
+    parts: list[list[str]] = [[] for _ in wanted]
+    for row, column in np.argwhere(marked):
+        measured = float(scores.exclusions.measured[wanted[row], column])
+        parts[row].append(broken_rules.phrase(scores.exclusions.rules[column], measured))
+    return _objects([broken_rules.join(p) for p in parts])
+
+
+def _ids(scores: SiteScores, marked: NDArray[np.bool_]) -> NDArray[np.object_]:
+    parts: list[list[str]] = [[] for _ in marked]
+    for row, column in np.argwhere(marked):
+        parts[row].append(scores.exclusions.rules[column].rule_id)
+    return _objects([broken_rules.join(p) for p in parts])
+
+
+def top_rows(result: StudyResult, class_id: str) -> NDArray[np.int64]:
+    """Return the positions of the best eligible candidates of a class, best first, at most ``study.n_top``."""
+    rank = result.scores_for(class_id).rank
+    rows = np.flatnonzero(rank > 0)
+    order = rows[np.argsort(rank[rows], kind="stable")]
+    return np.asarray(order[:result.study.n_top], dtype=np.int64)
+
+
+def top_candidates(result: StudyResult, *, language: Language = "zh") -> gpd.GeoDataFrame:
+    """Tabulate the best candidates of each class and say what makes and mars each.
+
+    Returns
+    -------
+    Frame in the metric CRS: ``candidate_id`` (class and rank), ``site_class, rank, parcel_id``, ``name`` where
+    the layer has it, ``score, data_coverage, land_use, area_m2, district, unit_id, unit, zone_id, zone,
+    permission, permission_clause, penalty_rules, why_zh, why_en`` (the three criteria that add most),
+    ``weakest_zh, weakest_en`` (the criterion that costs most), ``certainty, geometry``.
+    """
+    parts = [_top_of(result, scores, language) for scores in result.scores]
+    return gpd.GeoDataFrame(pd.concat(parts, ignore_index=True), geometry="geometry", crs=result.candidates.crs)
+
+
+def _top_of(result: StudyResult, scores: SiteScores, language: Language) -> gpd.GeoDataFrame:
+    key = scores.site_class.class_id
+    rows = top_rows(result, key)
+    table = parcel_table(result, language=language, rows=rows)
+    width = len(str(result.study.n_top))
+    own = {column: table[f"{key}_{column}"] for column in
+           ("score", "rank", "data_coverage", "permission", "permission_clause", "penalty_rules")}
+    notes = {
+        "why_zh": [strengths(scores, i, "zh") for i in rows], "why_en": [strengths(scores, i, "en") for i in rows],
+        "weakest_zh": [weakness(scores, i, "zh") for i in rows],
+        "weakest_en": [weakness(scores, i, "en") for i in rows],
+    }
+    ids = [f"{key}-{rank:0{width}d}" for rank in own["rank"]]
+    frame = table[[c for c in (*IDENTITY_COLUMNS, "geometry") if c in table.columns and c != "compactness"]].assign(
+        candidate_id=_objects(ids), site_class=_objects([key] * len(rows)), **own,
+        **{column: _objects(texts) for column, texts in notes.items()})
+    first = ["candidate_id", "site_class", "rank", "parcel_id", *(["name"] if "name" in table.columns else []), "score",
+             "data_coverage", "land_use", "area_m2", "district", "unit_id", "unit", "zone_id", "zone", "permission",
+             "permission_clause", "penalty_rules", *notes, "certainty", "geometry"]
+    return frame[first]
+
+
+def strengths(scores: SiteScores, row: int, language: Language) -> str:
+    """Name the criteria that add most to a candidate's score, with their measured values."""
+    added = scores.contributions[row]
+    order = [i for i in np.argsort(-added, kind="stable") if added[i] > 0][:N_STRENGTHS]
+    return ("；" if language == "zh" else "; ").join(_measured(scores, row, i, language) for i in order)
+
+
+def weakness(scores: SiteScores, row: int, language: Language) -> str:
+    """Name the measured criterion that costs the candidate most; empty where none costs anything."""
+    weights = np.array([c.weight for c in scores.criteria])
+    lost = np.nan_to_num(weights * (1.0 - scores.normalised[row]))
+    worst = int(np.argmax(lost)) if len(lost) else 0
+    return _measured(scores, row, worst, language) if len(lost) and lost[worst] > 0 else ""
+
+
+def _measured(scores: SiteScores, row: int, column: int, language: Language) -> str:
+    criterion = scores.criteria[column]
+    value = quantity(float(scores.raw[row, column]), criterion.unit, language)
+    return f"{criterion_title(criterion.criterion_id).to(language)} {value}"
+
+
+def summary_by_zone(result: StudyResult, class_id: str, *, language: Language = "zh") -> pd.DataFrame:
+    """Count the candidates of a class by unit, in the order of ``result.units``.
+
+    Returns
+    -------
+    ``zone_id, zone, unit_id, unit, permission, n_candidates, n_eligible, n_excluded, area_m2,
+    eligible_area_m2, excluded_by`` (``rule_id: count`` of the main reasons, most frequent first),
+    ``best_score, best_parcel_id``. Candidates outside every unit come last, under empty keys.
+    """
+    scores = result.scores_for(class_id)
+    frame = result.candidates
+    keys = list(zip(frame["zone_id"].fillna(""), frame["unit_id"].fillna(""), strict=True))
+    known = list(zip(result.units["zone_id"].fillna(""), result.units["unit_id"].fillna(""), strict=True))
+    units, zones = unit_titles(result, language), zone_titles(result, language)
+    main = main_reasons(scores)
+    where: dict[tuple[str, str], list[int]] = {key: [] for key in dict.fromkeys([*known, *sorted(set(keys))])}
+    for i, key in enumerate(keys):
+        where[key].append(i)
+    rows = []
+    for (zone_id, unit_id), members in where.items():
+        at = np.array(members, dtype=np.int64)
+        rows.append({"zone_id": zone_id, "zone": zones.get(zone_id, zone_id), "unit_id": unit_id,
+                     "unit": units.get(unit_id, unit_id), **_counts(result, scores, main, at)})
+    return pd.DataFrame(rows)
+
+
+def _counts(result: StudyResult, scores: SiteScores, main: NDArray[np.int64],
+            at: NDArray[np.int64]) -> dict[str, object]:
+    eligible = at[scores.eligible[at]]
+    area = result.candidates["area_m2"].to_numpy(dtype=np.float64)
+    best = int(eligible[np.argmin(scores.rank[eligible])]) if len(eligible) else None
+    counted = np.bincount(main[at][main[at] >= 0], minlength=len(scores.exclusions.rules))
+    order = [i for i in np.argsort(-counted, kind="stable") if counted[i]]
+    reasons = [f"{scores.exclusions.rules[i].rule_id}: {counted[i]}" for i in order]
+    verdict = next((p.permission for p in (scores.permissions[i] for i in at) if p is not None), None)
+    return {
+        "permission": verdict, "n_candidates": len(at), "n_eligible": len(eligible),
+        "n_excluded": len(at) - len(eligible), "area_m2": round(float(area[at].sum()), 1),
+        "eligible_area_m2": round(float(area[eligible].sum()), 1), "excluded_by": "; ".join(reasons),
+        "best_score": round(float(scores.score[best]), SCORE_DECIMALS) if best is not None else float("nan"),
+        "best_parcel_id": str(result.candidates["parcel_id"].iloc[best]) if best is not None else "",
+    }
+
+
+def main_reasons(scores: SiteScores) -> NDArray[np.int64]:
+    """Return, per candidate, the excluding rule that it misses by most (the first of equals); -1 where eligible."""
+    table = scores.exclusions
+    missed = np.where(table.broken & table.excludes, np.nan_to_num(table.shortfall, nan=0.0), 0.0)
+    if not missed.shape[1]:
+        return np.full(len(missed), -1, dtype=np.int64)
+    return np.where(missed.max(axis=1) > 0, missed.argmax(axis=1), -1).astype(np.int64)
+
+
+def summary_by_rule(result: StudyResult, class_id: str) -> pd.DataFrame:
+    """Count, rule by rule, the candidates of a class that break it.
+
+    Returns
+    -------
+    One row per rule in the pack's order: ``rule_id, excludes, n_tested, n_broken, area_m2`` (of the candidates
+    that break it), ``n_only`` (candidates that this rule alone excludes).
+    """
+    table = result.scores_for(class_id).exclusions
+    area = result.candidates["area_m2"].to_numpy(dtype=np.float64)
+    broken = table.broken
+    alone = (broken & table.excludes).sum(axis=1) == 1
+    return pd.DataFrame({
+        "rule_id": [r.rule_id for r in table.rules], "excludes": table.excludes,
+        "n_tested": (~np.isnan(table.shortfall)).sum(axis=0), "n_broken": broken.sum(axis=0),
+        "area_m2": np.round(area @ broken, 1),
+        "n_only": (broken & table.excludes & alone[:, None]).sum(axis=0),
+    })

@@ -1,0 +1,5 @@
+"""Lets ``python -m suanzhi`` run the command."""
+
+from suanzhi.cli import main
+
+main()

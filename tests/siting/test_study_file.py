@@ -1,0 +1,106 @@
+"""Study files: what they may say, and the sentence for what they may not."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from gis.errors import UsageError
+from siting.study_file import default_study, read_study
+
+STUDY = """
+name = "trial"
+city = "zhengzhou"
+candidates = "grid"
+grid_size_m = 800
+classes = ["large"]
+n_top = 5
+
+[layers.substations]
+path = "stations.gpkg"
+table = "stations"
+datum = "gcj02"
+columns = { substation_id = "编号", voltage_kv = "电压等级" }
+
+[[layers.roads]]
+path = "roads.shp"
+crs = "EPSG:4547"
+
+[[layers.roads]]
+source = "demo"
+certainty = "synthetic"
+
+[layers.dem]
+path = "dem.tif"
+datum = "cgcs2000"
+
+[layers.fibre_routes]
+source = "none"
+
+[mitigations]
+"GB-railway-A" = "隔振与防撞墙"
+
+[weights.large]
+power_distance_m = 0.6
+policy_fit = 0.4
+
+[edge]
+n_facilities = 7
+service_radius_m = 3000
+"""
+
+
+def write(folder: Path, text: str) -> Path:
+    path = folder / "study.toml"
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
+def test_everything_that_a_study_may_say(tmp_path: Path) -> None:
+    study = read_study(write(tmp_path, STUDY))
+    assert (study.name, study.city, study.candidates, study.grid_size_m) == ("trial", "zhengzhou", "grid", 800)
+    assert [(s.name, s.source) for s in study.layer_specs] == [
+        ("substations", "vector_file"), ("roads", "vector_file"), ("roads", "demo"), ("dem", "raster_file")]
+    stations = study.layer_specs[0]
+    assert stations.path == str(tmp_path / "stations.gpkg")
+    assert dict(stations.columns) == {"substation_id": "编号", "voltage_kv": "电压等级"}
+    assert study.omitted_layers == ("fibre_routes",)
+    assert study.weights == (("large", "power_distance_m", 0.6), ("large", "policy_fit", 0.4))
+    assert study.mitigations == (("GB-railway-A", "隔振与防撞墙"),)
+    assert (study.n_facilities, study.service_radius_m) == (7, 3000)
+    hash(study)
+
+
+def test_a_city_alone_is_a_study() -> None:
+    assert default_study("zhengzhou").name == "zhengzhou"
+
+
+def test_byte_order_mark_of_windows_editors_is_no_error(tmp_path: Path) -> None:
+    path = tmp_path / "bom.toml"
+    path.write_bytes(b"\xef\xbb\xbfcity = 'zhengzhou'\n")
+    assert read_study(path).name == "bom"
+
+
+@pytest.mark.parametrize(("text", "sentence"), [
+    ("city = ", "not valid TOML"),
+    ("name = 'x'", "city"),
+    ("city = 'zhengzhou'\ncandidates = 'blobs'", "candidates"),
+    ("city = 'zhengzhou'\nn_tops = 3", "n_tops"),
+    ("city = 'zhengzhou'\n[layers.substation]\npath = 'a.shp'", "did you mean 'substations'"),
+    ("city = 'zhengzhou'\n[layers.roads]\npth = 'a.shp'", "did you mean 'path'"),
+    ("city = 'zhengzhou'\n[layers.roads]\ndatum = 'wgs84'", "needs a path"),
+    ("city = 'zhengzhou'\n[layers.roads]\npath = 'a.shp'\ndatum = 'gcj'", "datum"),
+    ("city = 'zhengzhou'\n[layers]\nroads = 3", "must be a table"),
+    ("city = 'zhengzhou'\n[edge]\nn_facility = 3", "n_facility"),
+])
+def test_what_it_may_not_say(tmp_path: Path, text: str, sentence: str) -> None:
+    with pytest.raises(UsageError, match=sentence) as caught:
+        read_study(write(tmp_path, text))
+    assert "\n" not in str(caught.value)
+    assert caught.value.message("zh") != caught.value.message("en")
+
+
+def test_missing_file() -> None:
+    with pytest.raises(UsageError, match="no study file"):
+        read_study(Path("nowhere.toml"))
