@@ -24,8 +24,8 @@ Geometries = NDArray[Any]
 Floats = NDArray[np.float64]
 Integers = NDArray[np.int64]
 
-_CHUNK = 65_536
-_FIRST_CHUNK = 1_024
+_CHUNK = 16_384
+_FIRST_CHUNK = 16
 _PAIRS_PER_CHUNK = 2_000_000
 
 
@@ -120,24 +120,180 @@ def k_nearest(geometries: Geometries, targets: Geometries, k: int, *, owners: Ar
     if k < 1:
         raise UsageError(f"k is {k}; ask for at least one target", f"k 为 {k}；至少应查询一个目标")
     asked, sought = _as_array(geometries), _as_array(targets)
-    is_real = _is_real(sought)
+    is_sought = _is_real(sought)
     owner = _owners(owners, len(sought))
-    n_owners = len(np.unique(owner[is_real]))
+    n_wanted = min(k, len(np.unique(owner[is_sought])))
     distance_m = np.full((len(asked), k), np.nan)
     index = np.full((len(asked), k), -1, dtype=np.int64)
-    open_rows = np.flatnonzero(_is_real(asked)) if n_owners else np.empty(0, dtype=np.int64)
-    radius_m, reach_m = _first_radius(sought[is_real], min(k, n_owners)), _reach(asked, sought)
-    tree = STRtree(sought)
-    while len(open_rows):
+    is_asked = _is_real(asked)
+    rows = np.flatnonzero(is_asked) if n_wanted else np.empty(0, dtype=np.int64)
+    tree, reach_m = STRtree(sought), _reach(asked[is_asked], sought[is_sought])
+    radius_m = _first_radius(sought[is_sought], n_wanted)
+    # Within a radius that holds k owners nothing nearer can be missing; the others ask again, wider.
+    while len(rows):
         is_last = radius_m >= reach_m
-        still_open = []
-        for rows, pairs in _near(asked, open_rows, tree, reach_m if is_last else radius_m):
-            ranked = _ranked(pairs, owner, k)
-            distance_m[rows], index[rows] = ranked.distance_m[rows - rows[0]], ranked.index[rows - rows[0]]
-            still_open.append(rows)
-        open_rows = np.concatenate(still_open)
-        if is_last:
-            break
-        open_rows = open_rows[index[open_rows, min(k, n_owners) - 1] < 0]
+        for chunk, pairs in _pairs_within(asked, rows, tree, min(radius_m, reach_m)):
+            distance_m[chunk], index[chunk] = _first_owners(pairs, owner, k, len(chunk))
+        rows = rows[index[rows, n_wanted - 1] < 0] if not is_last else rows[:0]
         radius_m *= 2.0
     return KNearest(distance_m, index)
+
+
+def count_within(geometries: Geometries, targets: Geometries, radius_m: float, *,
+                 owners: ArrayLike | None = None) -> Integers:
+    """Count the distinct owners of targets within ``radius_m`` (inclusive) of each geometry.
+
+    Parameters
+    ----------
+    geometries, targets, owners
+        As for :func:`k_nearest`.
+    radius_m
+        How far, at least 0.
+
+    Returns
+    -------
+    numpy.ndarray
+        Counts, int64, shape (n,).
+
+    Raises
+    ------
+    UsageError
+        The radius is negative or NaN, or ``owners`` has another length than ``targets``.
+    """
+    _check_radius(radius_m)
+    asked, sought = _as_array(geometries), _as_array(targets)
+    owner, tree = _owners(owners, len(sought)), STRtree(sought)
+    counts = np.zeros(len(asked), dtype=np.int64)
+    for chunk, pairs in _pairs_within(asked, np.arange(len(asked)), tree, radius_m):
+        distinct = np.unique(np.column_stack([pairs.geometry, owner[pairs.target]]), axis=0)
+        counts[chunk] = np.bincount(distinct[:, 0], minlength=len(chunk))
+    return counts
+
+
+def decayed_sum(geometries: Geometries, targets: Geometries, weights: ArrayLike, radius_m: float) -> Floats:
+    """Sum the weights around each geometry, each fading linearly to 0 at ``radius_m``.
+
+    Parameters
+    ----------
+    geometries, targets
+        As for :func:`nearest`.
+    weights
+        A number per target, shape (m,).
+    radius_m
+        Where a weight has faded to 0; more than 0.
+
+    Returns
+    -------
+    numpy.ndarray
+        Sums of ``weight * max(0, 1 - distance / radius)``, float64, shape (n,), in the unit of
+        the weights; 0 where nothing is near.
+
+    Raises
+    ------
+    UsageError
+        The radius is not above 0, or ``weights`` has another length than ``targets``.
+    """
+    _check_radius(radius_m)
+    asked, sought = _as_array(geometries), _as_array(targets)
+    weight = np.asarray(weights, dtype=np.float64)
+    if radius_m == 0.0 or weight.shape != sought.shape:
+        raise UsageError(
+            f"a fading sum needs a radius above 0 and a weight per target; "
+            f"got {radius_m:g} m and {weight.size} weights for {len(sought)} targets",
+            f"衰减求和要求半径大于 0，且每个目标各有一个权重；实际为 {radius_m:g} 米，{len(sought)} 个目标有 {weight.size} 个权重",
+        )
+    tree, total = STRtree(sought), np.zeros(len(asked))
+    for chunk, pairs in _pairs_within(asked, np.arange(len(asked)), tree, radius_m):
+        faded = weight[pairs.target] * np.maximum(0.0, 1.0 - pairs.distance_m / radius_m)
+        total[chunk] = np.bincount(pairs.geometry, weights=faded, minlength=len(chunk))
+    return total
+
+
+def _pairs_within(asked: Geometries, rows: Integers, tree: STRtree,
+                  radius_m: float) -> Iterator[tuple[Integers, _Pairs]]:
+    """Yield chunks of ``rows`` with their targets within ``radius_m``, in order of geometry and target.
+
+    Geometries are numbered from 0 in each chunk. The order makes sums over the pairs reproducible.
+    """
+    start, size = 0, _FIRST_CHUNK
+    while start < len(rows):
+        chunk = rows[start:start + size]
+        # A hair more than asked, so that the distance below alone decides what is within.
+        near, found = tree.query(asked[chunk], predicate="dwithin", distance=radius_m * (1 + 1e-9) + 1e-6)
+        away_m = shapely.distance(asked[chunk][near], tree.geometries[found])
+        is_within = away_m <= radius_m
+        near, found, away_m = near[is_within], found[is_within], away_m[is_within]
+        order = np.lexsort((found, near))
+        yield chunk, _Pairs(near[order].astype(np.int64), found[order].astype(np.int64), away_m[order])
+        start += size
+        size = int(np.clip(size * _PAIRS_PER_CHUNK / max(len(is_within), 1), 1, min(8 * size, _CHUNK)))
+
+
+def _nearest_pairs(asked: Geometries, tree: STRtree,
+                   max_distance_m: float | None) -> tuple[Integers, Integers, Floats]:
+    """Return geometry, target and distance of every nearest target, ties included."""
+    # The tree takes no distance of 0, and its own bound is left a hair wide: the filter below decides.
+    bound_m = None if max_distance_m is None or np.isinf(max_distance_m) else max_distance_m * (1 + 1e-9) + 1e-6
+    (near, found), away_m = tree.query_nearest(asked, max_distance=bound_m, return_distance=True)
+    if max_distance_m is not None:
+        is_within = away_m <= max_distance_m
+        near, found, away_m = near[is_within], found[is_within], away_m[is_within]
+    return near, found, away_m
+
+
+def _first_owners(pairs: _Pairs, owner: Integers, k: int, n: int) -> tuple[Floats, Integers]:
+    """Return the first ``k`` owners of each of ``n`` geometries, shapes (n, k)."""
+    who = owner[pairs.target]
+    order = np.lexsort((pairs.target, pairs.distance_m, who, pairs.geometry))
+    is_first = np.ones(len(order), dtype=bool)
+    is_first[1:] = (np.diff(pairs.geometry[order]) != 0) | (np.diff(who[order]) != 0)
+    best = order[is_first]
+    best = best[np.lexsort((pairs.target[best], pairs.distance_m[best], pairs.geometry[best]))]
+    row = pairs.geometry[best]
+    place = np.arange(len(best)) - np.searchsorted(row, row)
+    best, row, place = best[place < k], row[place < k], place[place < k]
+    distance_m, index = np.full((n, k), np.nan), np.full((n, k), -1, dtype=np.int64)
+    distance_m[row, place], index[row, place] = pairs.distance_m[best], pairs.target[best]
+    return distance_m, index
+
+
+def _first_radius(targets: Geometries, n_wanted: int) -> float:
+    """Guess the radius that holds ``n_wanted`` of the targets, were they spread evenly."""
+    if not len(targets):
+        return 1.0
+    min_x, min_y, max_x, max_y = shapely.total_bounds(targets)
+    side_m = max(max_x - min_x, max_y - min_y)
+    return float(max(side_m * np.sqrt(max(n_wanted, 1) / len(targets)), 1.0))
+
+
+def _reach(geometries: Geometries, targets: Geometries) -> float:
+    """Return a distance that no geometry and target exceed."""
+    if not len(geometries) or not len(targets):
+        return 0.0
+    min_x, min_y, max_x, max_y = shapely.total_bounds(np.concatenate([geometries, targets]))
+    return float(np.hypot(max_x - min_x, max_y - min_y) * 1.001 + 1.0)
+
+
+def _owners(owners: ArrayLike | None, n_targets: int) -> Integers:
+    if owners is None:
+        return np.arange(n_targets, dtype=np.int64)
+    owner = np.asarray(owners, dtype=np.int64)
+    if owner.shape != (n_targets,):
+        raise UsageError(
+            f"{owner.size} owners are given for {n_targets} targets; give one integer per target",
+            f"{n_targets} 个目标给出了 {owner.size} 个归属；每个目标应有一个整数归属",
+        )
+    return owner
+
+
+def _check_radius(radius_m: float) -> None:
+    if not radius_m >= 0.0:
+        raise UsageError(f"the distance {radius_m} m is not a number of at least 0", f"距离 {radius_m} 米不是不小于 0 的数")
+
+
+def _as_array(geometries: Geometries) -> Geometries:
+    return np.asarray(geometries, dtype=object).reshape(-1)
+
+
+def _is_real(geometries: Geometries) -> NDArray[np.bool_]:
+    return ~(shapely.is_missing(geometries) | shapely.is_empty(geometries))

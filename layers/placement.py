@@ -121,7 +121,6 @@ def declared_datum(crs: CRS, spec: LayerSpec, datum: Datum | None = None) -> tup
     operation = crs.coordinate_operation
     is_web_mercator = operation is not None and "pseudo mercator" in operation.method_name.lower().replace("-", " ")
     if family == "cgcs2000" or (family == "wgs84" and crs.is_projected and not is_web_mercator):
-        assert family != "other"
         return family, f"{family} (from {crs_label(crs)})"
     raise undeclared(spec.name)
 

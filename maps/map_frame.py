@@ -38,17 +38,18 @@ class PagePart(MacroElement):
     """A part of the map page: what goes into its head, its body and its script."""
 
     def __init__(self, part_id: str, *, header: str = "", html: str = "", script: str = "") -> None:
-        super().__init__()
+        super().__init__()  # type: ignore[no-untyped-call]
         self._name = "PagePart"
         self._id = part_id
         self._texts = {"header": header, "html": html, "script": script}
 
-    def render(self, **_: Any) -> None:
-        """Put the texts into the page."""
+    def render(self, **_: Any) -> str:
+        """Put the texts into the page, and nothing where the part itself stands."""
         figure = self.get_root()
         for place, text in self._texts.items():
             if text:
                 getattr(figure, place).add_child(PageText(f"{self._id}_{place}", text), name=self.get_name())
+        return ""
 
 
 def new_map(bounds: Sequence[Sequence[float]]) -> folium.Map:

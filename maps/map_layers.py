@@ -96,12 +96,14 @@ def _policy_layers(result: StudyResult) -> Iterator[MapLayer]:
     rest = Variant(title=Text(zh="未分区", en="no zone"), colour="#9e9e9e", fill_opacity=0.0, width_px=0.8)
     style = LayerStyle(group="policy", order=2, variants=(*looks, rest), variant_column="zone_id", label_zoom=9.0,
                        label_priority=90)
-    titles = {zone.zone_id: zone.title for zone in result.pack.zones}
+    zones = [next((z for z in result.pack.zones if z.zone_id == key), None) for key in result.units["zone_id"]]
     frame = result.units.assign(
         name=[Text(zh=str(zh), en=str(en)) for zh, en in
               zip(result.units["name_zh"], result.units["name_en"], strict=True)],
-        zone=[titles.get(str(key), Text(zh="", en="")) for key in result.units["zone_id"]])
-    fields = (Field(name="zone", title=PHRASES["zone"]),
+        zone=[z and z.title for z in zones], role=[z and z.role for z in zones],
+        clause=[z and f"{z.citation.heading}：{z.citation.quote}" for z in zones])
+    fields = (Field(name="zone", title=PHRASES["zone"]), Field(name="role", title=PHRASES["role"]),
+              Field(name="clause", title=PHRASES["clause"]),
               Field(name="area_km2", title=PHRASES["area"], kind="number", unit="km²"))
     yield MapLayer(name="policy_zones", title=PHRASES["policy_zones"], style=style, frame=frame, fields=fields)
 
@@ -217,6 +219,7 @@ def _words(frame: gpd.GeoDataFrame, name: str, language: Language) -> list[str]:
 
 def _field(frame: gpd.GeoDataFrame, field: Field, language: Language) -> dict[str, Any]:
     return {"title": field.title.to(language), "unit": unit_word(field.unit, language),
+            "code": field.unit,
             "values": _column(frame, field.name, language)}
 
 

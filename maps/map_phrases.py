@@ -53,6 +53,7 @@ PHRASES: Mapping[str, Text] = MappingProxyType({
     "district": Text(zh="区县", en="District"),
     "unit": Text(zh="单元", en="Unit"),
     "zone": Text(zh="政策分区", en="Policy zone"),
+    "role": Text(zh="定位", en="Role"),
     "no_exclusion": Text(zh="未触犯任何强制规定", en="Keeps every excluding rule"),
     "top_candidates": Text(zh="推荐地块", en="Top candidates"),
     "parcels_by_score": Text(zh="合格地块（按得分）", en="Eligible parcels by score"),

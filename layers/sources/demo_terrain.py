@@ -163,7 +163,7 @@ def _hills(relief: Relief, grid: _Grid, towards: Array, rng: np.random.Generator
     wander = 0.45 * wavelength_m * _noise(grid, 1.6 * wavelength_m, rng)
     ridges = 0.5 + 0.5 * np.cos(2 * np.pi * (towards + wander) / wavelength_m)
     shape = 0.35 + 0.33 * ridges * (1 + 0.5 * _noise(grid, 1.2 * wavelength_m, rng))
-    for octave, share in ((0.5, 0.16), (0.22, 0.06), (0.1, 0.024)):
+    for octave, share in ((0.5, 0.18), (0.22, 0.10), (0.1, 0.045)):
         shape = shape + share * _noise(grid, octave * wavelength_m, rng)
     return np.maximum(shape, 0.0)
 

@@ -104,6 +104,9 @@ class RawRaster:
     datum_note: str = ""
     """Datum it came in, and how that is known."""
 
+    crs: str = ""
+    """CRS it came in."""
+
     files: tuple[str, ...] = ()
     """Every file that was read, to be hashed."""
 

@@ -1,0 +1,148 @@
+"""Which layers a finished study writes, and with which columns."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import geopandas as gpd
+import numpy as np
+import shapely
+
+from gis.bilingual import Language
+from layers.schemas import LAYERS
+from layers.types import CERTAINTIES
+from siting.tables import citation_text, parcel_table, top_candidates, unit_titles, zone_titles
+from siting.types import EdgePlan, StudyResult
+
+INPUT_LAYERS = ("districts", "substations", "fibre_routes")
+"""Layers that are written as they were read, without columns that the product does not know."""
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class ExportedLayer:
+    """One layer of a finished study."""
+
+    name: str
+    """File name without its ending."""
+
+    id_column: str
+    """Column that names a feature."""
+
+    frame: gpd.GeoDataFrame
+    """Features in the metric CRS, columns in the order wanted, ``certainty`` among them."""
+
+    inputs: tuple[str, ...]
+    """Input layers whose terms apply to it."""
+
+
+def exported_layers(result: StudyResult, *, language: Language) -> tuple[ExportedLayer, ...]:
+    """Return the layers to write; a layer without features is left out.
+
+    Parameters
+    ----------
+    result
+        The study.
+    language
+        Language of the titles of units and zones.
+    """
+    own_parcels = ("parcels",) if result.study.candidates == "parcels" else ("districts",)
+    layers = [
+        ExportedLayer("parcels", "parcel_id", parcel_table(result, language=language), own_parcels),
+        ExportedLayer("top_candidates", "candidate_id", top_candidates(result, language=language), own_parcels),
+        ExportedLayer("units", "unit_id", units_frame(result, language), ("districts", "zones")),
+        ExportedLayer("zones", "zone_id", zones_frame(result, language), ("districts", "zones")),
+        *_edge_layers(result, language),
+        *(ExportedLayer(name, LAYERS[name].id_column, _input_frame(result, name), (name,))
+          for name in INPUT_LAYERS if result.city_layers.has(name)),
+        *_demand_layer(result),
+    ]
+    return tuple(layer for layer in layers if len(layer.frame))
+
+
+def units_frame(result: StudyResult, language: Language) -> gpd.GeoDataFrame:
+    """Return the units: ``unit_id, unit, zone_id, zone, kind, area_km2, certainty, geometry``."""
+    units, titles, zones = result.units, unit_titles(result, language), zone_titles(result, language)
+    return units.assign(unit=units["unit_id"].map(titles), zone=units["zone_id"].map(lambda k: zones.get(k, "")))[
+        ["unit_id", "unit", "zone_id", "zone", "kind", "area_km2", "certainty", "geometry"]]
+
+
+def zones_frame(result: StudyResult, language: Language) -> gpd.GeoDataFrame:
+    """Join the units of each policy zone.
+
+    Returns
+    -------
+    ``zone_id, zone, role, clause, n_units, area_km2, certainty`` (the least certain of its units) and geometry,
+    in the order of the pack.
+    """
+    rows = []
+    for zone in result.pack.zones:
+        members = result.units[result.units["zone_id"] == zone.zone_id]
+        if len(members):
+            area = shapely.union_all(np.asarray(members.geometry.array))
+            rows.append({"zone_id": zone.zone_id, "zone": zone.title.to(language), "role": zone.role.to(language),
+                         "clause": citation_text(result.pack, zone.citation, language), "n_units": len(members),
+                         "area_km2": round(float(members["area_km2"].sum()), 3),
+                         "certainty": least_certain(members["certainty"].tolist()), "geometry": area})
+    columns = ["zone_id", "zone", "role", "clause", "n_units", "area_km2", "certainty", "geometry"]
+    return gpd.GeoDataFrame(rows, columns=columns, geometry="geometry", crs=result.units.crs)
+
+
+def least_certain(certainties: Sequence[object]) -> str:
+    """Return the least certain of several grades."""
+    grades: list[str] = list(CERTAINTIES)
+    return grades[max(grades.index(str(c)) for c in certainties)]
+
+
+def _edge_layers(result: StudyResult, language: Language) -> tuple[ExportedLayer, ...]:
+    plan = result.edge_plan
+    if plan is None:
+        return ()
+    hosts = tuple(dict.fromkeys([*map(str, plan.edge_centres["host_kind"]), "substations"]))
+    ids = plan.feed_lines["edge_centre_id"].astype(str) + "-" + plan.feed_lines["feed"].astype(str)
+    feeds = plan.feed_lines.assign(feed_line_id=ids)
+    return (
+        ExportedLayer("edge_centres", "edge_centre_id", edge_frame(result, plan, language), (*hosts, "demand")),
+        ExportedLayer("feed_lines", "feed_line_id", feeds[
+            ["feed_line_id", "edge_centre_id", "feed", "substation_id", "voltage_kv", "distance_m", "certainty",
+             "geometry"]].assign(distance_m=feeds["distance_m"].round(1)), hosts),
+        ExportedLayer("coverage", "edge_centre_id", _coverage_frame(plan), hosts),
+    )
+
+
+def edge_frame(result: StudyResult, plan: EdgePlan, language: Language) -> gpd.GeoDataFrame:
+    """Return the edge centres with the titles of their units and zones."""
+    frame, units, zones = plan.edge_centres, unit_titles(result, language), zone_titles(result, language)
+    frame = frame.assign(
+        unit=frame["unit_id"].map(lambda k: units.get(k, k)), zone=frame["zone_id"].map(lambda k: zones.get(k, k)),
+        feed_a_distance_m=frame["feed_a_distance_m"].astype(float).round(1),
+        feed_b_distance_m=frame["feed_b_distance_m"].astype(float).round(1))
+    return frame[["edge_centre_id", "host_id", "host_kind", "name", "unit_id", "unit", "zone_id", "zone",
+                  "demand_covered", "n_demand_covered", "feed_a_id", "feed_a_distance_m", "feed_a_voltage_kv",
+                  "feed_b_id", "feed_b_distance_m", "feed_b_voltage_kv", "certainty", "geometry"]]
+
+
+def _coverage_frame(plan: EdgePlan) -> gpd.GeoDataFrame:
+    sure = dict(zip(plan.edge_centres["edge_centre_id"], plan.edge_centres["certainty"], strict=True))
+    frame = plan.coverage.assign(certainty=plan.coverage["edge_centre_id"].map(sure))
+    return frame[["edge_centre_id", "service_radius_m", "certainty", "geometry"]]
+
+
+def _input_frame(result: StudyResult, name: str) -> gpd.GeoDataFrame:
+    frame = result.city_layers.frame(name)
+    schema = LAYERS[name].frame
+    known = [field.name for field in schema.fields] if schema else []
+    return frame[[*(c for c in known if c in frame.columns), "certainty", "geometry"]]
+
+
+def _demand_layer(result: StudyResult) -> tuple[ExportedLayer, ...]:
+    if result.edge_plan is None:
+        if not result.city_layers.has("demand"):
+            return ()
+        return (ExportedLayer("demand", "demand_id", _input_frame(result, "demand"), ("demand",)),)
+    frame = result.edge_plan.demand
+    if "certainty" not in frame.columns:
+        frame = frame.assign(certainty=result.city_layers.certainty_of("demand"))
+    columns = ["demand_id", "name", "demand", "covered", "edge_centre_id", "distance_m", "certainty", "geometry"]
+    distance = frame["distance_m"].astype(float).round(1)
+    return (ExportedLayer("demand", "demand_id", frame.assign(distance_m=distance)[columns], ("demand",)),)

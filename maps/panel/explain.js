@@ -1,0 +1,174 @@
+/* What a click tells: why a parcel scores what it scores, why it is excluded, and by which clause. */
+"use strict";
+
+(function (panel) {
+  const el = panel.element;
+
+  panel.openPopup = function (where, content) {
+    const height = Math.max(220, Math.min(460, panel.state.map.getSize().y - 90));
+    L.popup({ maxWidth: 390, minWidth: Math.min(330, window.innerWidth - 60), maxHeight: height, autoPanPadding: [12, 12] })
+      .setLatLng(where).setContent(content).openOn(panel.state.map);
+  };
+
+  panel.openParcel = function (i, where) {
+    panel.state.parcels.selected = i;
+    panel.state.parcelCanvas.redraw();
+    panel.openPopup(where || panel.centreLatLng(panel.state.parcels.shapes, i), panel.explainParcel(i));
+  };
+
+  /* A short table of names and values. */
+  function facts(rows) {
+    return el("dl", { class: "facts" }, ...rows.filter(Boolean).flatMap(([name, value]) =>
+      [el("dt", { text: name }), value instanceof Node ? el("dd", {}, value) : el("dd", { text: value })]));
+  }
+
+  const section = (title, ...children) => el("section", {}, el("h4", { text: title }), ...children);
+
+  /* Document, heading and the sentence itself. */
+  panel.clause = function (citation) {
+    const where = [citation.document, citation.heading, citation.ids].filter(Boolean).join(" · ");
+    return el("div", { class: "clause" }, el("div", { text: panel.phrase("clause") + "：" + where }),
+      citation.quote ? el("blockquote", { text: citation.quote }) : null,
+      citation.status ? el("small", { text: panel.phrase("status") + "：" + citation.status }) : null);
+  };
+
+  panel.explainParcel = function (i) {
+    const { parcels, study, classIndex } = panel.state;
+    const siteClass = study.classes[classIndex];
+    return el("div", { class: "explain" },
+      el("h3", { text: panel.phrase("parcel") + " " + parcels.ids[i] }),
+      el("p", { class: "sub", text: siteClass.title }),
+      verdict(parcels, siteClass, classIndex, i), parcelFacts(parcels, i), permissionPart(parcels, study, classIndex, i),
+      ...brokenParts(parcels, siteClass, classIndex, i), criteriaPart(parcels, siteClass, classIndex, i),
+      uncheckedPart(siteClass));
+  };
+
+  function verdict(parcels, siteClass, k, i) {
+    const rank = parcels.columns["rank_" + k][i];
+    const score = panel.number(parcels.columns["score_" + k][i], 3);
+    const coverage = panel.percent(parcels.columns["coverage_" + k][i] / 65535, 0);
+    const cell = (name, value) => el("div", {}, el("small", { text: name }), el("strong", { text: value }));
+    return el("div", { class: "verdict " + (rank ? "is-eligible" : "is-excluded") },
+      rank ? cell(panel.phrase("rank"), panel.phrase("rank_of", { rank, n: siteClass.n_eligible }))
+        : cell(panel.phrase("excluded"), mainTitle(parcels, siteClass, k, i)),
+      cell(panel.phrase(rank ? "score" : "would_score"), score), cell(panel.phrase("data_coverage"), coverage));
+  }
+
+  const mainTitle = (parcels, siteClass, k, i) => siteClass.rules[parcels.columns["main_reason_" + k][i]].title;
+
+  function parcelFacts(parcels, i) {
+    const word = (name) => parcels.words[name][parcels.columns[name][i]];
+    return facts([
+      [panel.phrase("area"), panel.number(parcels.columns.area_m2[i], 0) + " m²"],
+      [panel.phrase("land_use"), word("land_use")],
+      [panel.phrase("unit"), [word("unit"), word("district")].filter((w, n, all) => w && all.indexOf(w) === n).join(" / ")],
+      [panel.phrase("certainty"), word("certainty")],
+    ]);
+  }
+
+  function permissionPart(parcels, study, k, i) {
+    const permission = study.permissions[parcels.columns["permission_" + k][i]];
+    if (!permission) return section(panel.phrase("permission"), el("p", { text: panel.phrase("no_zone") }));
+    return section(panel.phrase("permission"),
+      el("p", {}, el("span", { class: "chip " + permission.verdict, text: permission.word }),
+        el("span", { text: " " + permission.zone }), permission.assumed ? assumedMark() : null),
+      permission.condition ? el("p", { text: panel.phrase("condition") + "：" + permission.condition }) : null,
+      panel.clause(permission.citation));
+  }
+
+  const assumedMark = () => el("span", { class: "assumed", text: panel.phrase("assumed") });
+
+  function brokenParts(parcels, siteClass, k, i) {
+    const [from, to] = panel.brokenRange(parcels, k, i);
+    const excluding = [];
+    const advice = [];
+    for (let b = from; b < to; b++) {
+      const rule = siteClass.rules[parcels.columns["broken_rule_" + k][b]];
+      const isBroken = parcels.columns["broken_state_" + k][b] === 1;
+      const part = rulePart(rule, parcels.columns["broken_value_" + k][b], isBroken);
+      (isBroken && rule.excludes ? excluding : advice).push(part);
+    }
+    return [excluding.length ? section(panel.phrase("reasons"), ...excluding) : null,
+      advice.length ? section(panel.phrase("advice"), ...advice) : null,
+      excluding.length ? null : el("p", { class: "fine", text: panel.phrase("no_exclusion") })];
+  }
+
+  function rulePart(rule, value, isBroken) {
+    const marks = [el("span", { class: "chip " + rule.strictness, text: panel.phrase(rule.strictness) })];
+    if (rule.strictness === "shall" && !rule.excludes) marks.push(el("small", { text: panel.phrase("mitigated") }));
+    if (rule.assumed) marks.push(assumedMark());
+    return el("div", { class: "rule" },
+      el("p", {}, el("b", { text: rule.title + " " }), ...marks),
+      comparison(rule, value, isBroken), panel.clause(rule.citation),
+      rule.note ? el("p", { class: "fine", text: rule.note }) : null);
+  }
+
+  function comparison(rule, value, isBroken) {
+    if (!isBroken) return el("p", { text: panel.phrase("not_measured") });
+    if (rule.is_categorical || !Number.isFinite(value)) return null;
+    const sign = value < rule.limit ? " < " : value > rule.limit ? " > " : " = ";
+    return el("p", { class: "measured", text: panel.phrase("measured") + " "
+      + panel.quantity(value, rule.unit, rule.unit_word) + sign + panel.phrase("required") + " "
+      + panel.quantity(rule.limit, rule.unit, rule.unit_word) });
+  }
+
+  function criteriaPart(parcels, siteClass, k, i) {
+    const rows = siteClass.criteria.map((criterion, j) => ({
+      criterion, raw: parcels.columns["raw_" + parcels.rawColumns[k][j]][i],
+      share: parcels.columns["share_" + j + "_" + k][i] / 65535,
+    }));
+    const widest = Math.max(...rows.map((row) => Math.max(row.criterion.weight, row.share)), 1e-9);
+    const known = rows.filter((row) => !Number.isNaN(row.raw)).sort((a, b) => b.share - a.share);
+    const unknown = rows.filter((row) => Number.isNaN(row.raw));
+    return section(panel.phrase("criteria"), ...known.map((row) => criterionBar(row, widest)),
+      ...unknown.map(({ criterion }) => el("p", { class: "missing" }, el("span", { text: criterion.title }),
+        el("span", { text: panel.phrase("no_data") + " · " + panel.phrase("weight") + " " + panel.percent(criterion.weight) }))));
+  }
+
+  function criterionBar({ criterion, raw, share }, widest) {
+    const value = (v) => panel.quantity(v, criterion.unit, criterion.unit_word);
+    return el("div", { class: "criterion" },
+      el("div", { class: "line" }, el("span", { text: criterion.title }), el("b", { text: value(raw) })),
+      el("div", { class: "track" },
+        el("i", { class: "weight", style: { width: (criterion.weight / widest) * 100 + "%" } }),
+        el("i", { class: "share", style: { width: (share / widest) * 100 + "%" } })),
+      el("div", { class: "line fine" },
+        el("span", { text: panel.phrase("worst_to_best", { worst: value(criterion.worst), best: value(criterion.best) }) }),
+        el("span", { text: panel.phrase("contribution") + " " + panel.number(share, 3) + " / " + panel.phrase("weight")
+          + " " + panel.percent(criterion.weight) })),
+      criterion.assumed ? assumedMark() : null);
+  }
+
+  function uncheckedPart(siteClass) {
+    if (!siteClass.unchecked.length) return null;
+    return section(panel.phrase("not_checked"), el("p", { class: "fine",
+      text: siteClass.unchecked.map((r) => siteClass.rules[r].title).join("；") }));
+  }
+
+  panel.explainEdgeCentre = function (centre) {
+    const { study } = panel.state;
+    const feed = (f) => (f.id ? [f.name || f.id, panel.quantity(f.voltage_kv, "kV"), panel.quantity(f.distance_m, "m")]
+      .join(" · ") : panel.phrase("no_data"));
+    return el("div", { class: "explain" },
+      el("h3", { text: panel.phrase("edge_centre") + " " + centre.id }), el("p", { class: "sub", text: centre.name }),
+      facts([
+        [panel.phrase("host"), study.hosts[centre.host].title],
+        [panel.phrase("feed_a"), feed(centre.feeds[0])], [panel.phrase("feed_b"), feed(centre.feeds[1])],
+        [panel.phrase("demand_covered"), panel.number(centre.demand, 2) + "（"
+          + panel.phrase("demand_points", { n: centre.n_demand }) + "）"],
+        [panel.phrase("zone"), centre.zone], [panel.phrase("unit"), centre.unit],
+        [panel.phrase("certainty"), centre.certainty],
+      ]),
+      el("p", { class: "fine", text: panel.phrase("share_of_demand", { share: panel.percent(study.edge.share) }) }));
+  };
+
+  panel.explainFeature = function ({ layer, row }) {
+    const rows = layer.fields.map((field) => [field.title, field.values[row], field])
+      .filter(([, value]) => value !== null && value !== undefined && value !== "")
+      .map(([title, value, field]) => [title, typeof value === "number"
+        ? panel.quantity(value, field.code, field.unit) : String(value)]);
+    if (layer.certainty.length) rows.push([panel.phrase("certainty"), layer.certainty[row]]);
+    return el("div", { class: "explain" },
+      el("h3", { text: layer.names[row] || layer.title }), el("p", { class: "sub", text: layer.title }), facts(rows));
+  };
+})(suanzhiPanel);

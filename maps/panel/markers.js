@@ -1,0 +1,58 @@
+/* Markers that stand on the map as elements: numbered top candidates, and edge centres by the kind of their host. */
+"use strict";
+
+(function (panel) {
+  const TOP_SIZE = [24, 30];
+  const EDGE_SIZE = [26, 26];
+
+  panel.makeMarkers = function (map) {
+    panel.state.topMarkers = L.layerGroup();
+    panel.state.edgeMarkers = L.layerGroup();
+    const edge = panel.state.study.edge;
+    for (const centre of edge ? edge.centres : []) edgeMarker(centre).addTo(panel.state.edgeMarkers);
+    panel.placeTopMarkers();
+    panel.showMarkers(map);
+  };
+
+  panel.showMarkers = function (map) {
+    for (const [name, group] of [["top_candidates", panel.state.topMarkers], ["edge_centres", panel.state.edgeMarkers]]) {
+      if (panel.state.shown[name]) group.addTo(map);
+      else group.remove();
+    }
+  };
+
+  panel.placeTopMarkers = function () {
+    const { parcels, study, topMarkers } = panel.state;
+    topMarkers.clearLayers();
+    parcels.best.slice(0, study.n_top).forEach((i, order) => {
+      const pin = panel.element("div", { class: "pin", text: String(order + 1) });
+      L.marker(panel.centreLatLng(parcels.shapes, i), {
+        icon: L.divIcon({ html: pin, className: "pin-holder", iconSize: TOP_SIZE, iconAnchor: [12, 30] }),
+        zIndexOffset: 1000 - order, keyboard: true, title: parcels.ids[i], alt: parcels.ids[i],
+      }).on("click", () => panel.openParcel(i)).addTo(topMarkers);
+    });
+  };
+
+  function edgeMarker(centre) {
+    const host = panel.state.study.hosts[centre.host];
+    const badge = panel.element("div", { class: "badge", text: host.glyph, style: { background: host.colour } });
+    const where = L.latLng(centre.lat, centre.lon);
+    return L.marker(where, {
+      icon: L.divIcon({ html: badge, className: "badge-holder", iconSize: EDGE_SIZE, iconAnchor: [13, 13] }),
+      zIndexOffset: 500, title: centre.id + " " + centre.name, alt: centre.id,
+    }).on("click", () => panel.openPopup(where, panel.explainEdgeCentre(centre)));
+  }
+
+  /* Boxes of the shown markers, in layer points, where no name may be written. */
+  panel.markerBoxes = function () {
+    const boxes = [];
+    for (const [group, [width, height], up] of [[panel.state.topMarkers, TOP_SIZE, 30], [panel.state.edgeMarkers, EDGE_SIZE, 13]]) {
+      if (!group || !panel.state.map.hasLayer(group)) continue;
+      group.eachLayer((marker) => {
+        const at = panel.state.map.latLngToLayerPoint(marker.getLatLng());
+        boxes.push([at.x - width / 2, at.y - up, at.x + width / 2, at.y - up + height]);
+      });
+    }
+    return boxes;
+  };
+})(suanzhiPanel);
