@@ -162,11 +162,13 @@ def count_within(geometries: Geometries, targets: Geometries, radius_m: float, *
     """
     _check_radius(radius_m)
     asked, sought = _as_array(geometries), _as_array(targets)
-    owner, tree = _owners(owners, len(sought)), STRtree(sought)
+    names, code = np.unique(_owners(owners, len(sought)), return_inverse=True)
+    tree = STRtree(sought)
     counts = np.zeros(len(asked), dtype=np.int64)
     for chunk, pairs in _pairs_within(asked, np.arange(len(asked)), tree, radius_m):
-        distinct = np.unique(np.column_stack([pairs.geometry, owner[pairs.target]]), axis=0)
-        counts[chunk] = np.bincount(distinct[:, 0], minlength=len(chunk))
+        # Geometry and owner as one number, so that one sort finds the distinct ones.
+        distinct = np.unique(pairs.geometry * len(names) + code[pairs.target])
+        counts[chunk] = np.bincount(distinct // max(len(names), 1), minlength=len(chunk))
     return counts
 
 
@@ -198,9 +200,10 @@ def decayed_sum(geometries: Geometries, targets: Geometries, weights: ArrayLike,
     weight = np.asarray(weights, dtype=np.float64)
     if radius_m == 0.0 or weight.shape != sought.shape:
         raise UsageError(
-            f"a fading sum needs a radius above 0 and a weight per target; "
+            "a fading sum needs a radius above 0 and a weight per target; "
             f"got {radius_m:g} m and {weight.size} weights for {len(sought)} targets",
-            f"衰减求和要求半径大于 0，且每个目标各有一个权重；实际为 {radius_m:g} 米，{len(sought)} 个目标有 {weight.size} 个权重",
+            "衰减求和要求半径大于 0，且每个目标各有一个权重；"
+            f"实际半径为 {radius_m:g} 米，{len(sought)} 个目标有 {weight.size} 个权重",
         )
     tree, total = STRtree(sought), np.zeros(len(asked))
     for chunk, pairs in _pairs_within(asked, np.arange(len(asked)), tree, radius_m):
@@ -218,15 +221,28 @@ def _pairs_within(asked: Geometries, rows: Integers, tree: STRtree,
     start, size = 0, _FIRST_CHUNK
     while start < len(rows):
         chunk = rows[start:start + size]
-        # A hair more than asked, so that the distance below alone decides what is within.
-        near, found = tree.query(asked[chunk], predicate="dwithin", distance=radius_m * (1 + 1e-9) + 1e-6)
+        near, found = _candidates(asked[chunk], tree, radius_m)
         away_m = shapely.distance(asked[chunk][near], tree.geometries[found])
         is_within = away_m <= radius_m
         near, found, away_m = near[is_within], found[is_within], away_m[is_within]
-        order = np.lexsort((found, near))
-        yield chunk, _Pairs(near[order].astype(np.int64), found[order].astype(np.int64), away_m[order])
+        order = np.argsort(near * len(tree) + found)
+        yield chunk, _Pairs(near[order], found[order], away_m[order])
         start += size
         size = int(np.clip(size * _PAIRS_PER_CHUNK / max(len(is_within), 1), 1, min(8 * size, _CHUNK)))
+
+
+def _candidates(asked: Geometries, tree: STRtree, radius_m: float) -> tuple[Integers, Integers]:
+    """Return pairs that hold all those within ``radius_m`` and few others."""
+    # A hair wider than asked, so that the distance taken afterwards alone decides.
+    radius_m = radius_m * (1 + 1e-9) + 1e-6
+    if (shapely.get_type_id(tree.geometries) <= 0).all():
+        # Around points a box is nearly as tight as the distance, and takes a tenth of the time.
+        min_x, min_y, max_x, max_y = shapely.bounds(asked).T
+        boxes = shapely.box(min_x - radius_m, min_y - radius_m, max_x + radius_m, max_y + radius_m)
+        near, found = tree.query(boxes)
+    else:
+        near, found = tree.query(asked, predicate="dwithin", distance=radius_m)
+    return near.astype(np.int64), found.astype(np.int64)
 
 
 def _nearest_pairs(asked: Geometries, tree: STRtree,
@@ -288,7 +304,10 @@ def _owners(owners: ArrayLike | None, n_targets: int) -> Integers:
 
 def _check_radius(radius_m: float) -> None:
     if not radius_m >= 0.0:
-        raise UsageError(f"the distance {radius_m} m is not a number of at least 0", f"距离 {radius_m} 米不是不小于 0 的数")
+        raise UsageError(
+            f"the distance {radius_m} m is not a number of at least 0; correct it",
+            f"距离 {radius_m} 米不是不小于 0 的数；请改正",
+        )
 
 
 def _as_array(geometries: Geometries) -> Geometries:

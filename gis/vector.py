@@ -180,10 +180,13 @@ def grid_cells(area: Geometry, size_m: float) -> tuple[Geometries, NDArray[np.in
         ``size_m`` is not above 0.
     """
     if not (np.isfinite(size_m) and size_m > 0.0):
-        raise UsageError(f"a grid cell of {size_m} m has no size; give more than 0", f"网格边长 {size_m} 米无效；应大于 0")
-    if area.is_empty:
+        raise UsageError(
+            f"a grid cell of {size_m} m has no size; give more than 0",
+            f"网格边长 {size_m} 米无效；应大于 0",
+        )
+    if shapely.is_empty(area):
         return np.empty(0, dtype=object), np.empty((0, 2), dtype=np.int64)
-    min_x, min_y, max_x, max_y = area.bounds
+    min_x, min_y, max_x, max_y = shapely.bounds(area)
     columns = np.arange(np.floor(min_x / size_m), np.ceil(max_x / size_m), dtype=np.int64)
     rows = np.arange(np.floor(min_y / size_m), np.ceil(max_y / size_m), dtype=np.int64)
     shapely.prepare(area)
@@ -233,7 +236,10 @@ _NOTHING = Text(zh="几何为空", en="the geometry is missing or empty")
 _INFINITE = Text(zh="坐标含无效数值（NaN 或无穷大）", en="a coordinate is NaN or infinite")
 _FLAT = Text(zh="线长度为零或面面积为零", en="a line without length or a polygon without area")
 _AREA_CHANGED = Text(zh="修复会使面积变化超过 1%", en="a repair would change the area by more than 1 %")
-_MIXED = Text(zh="混合几何，仅保留最高维度的部分", en="a mixed collection, of which the parts of the highest dimension stay")
+_MIXED = Text(
+    zh="混合几何，仅保留最高维度的部分",
+    en="a mixed collection, of which the parts of the highest dimension stay",
+)
 
 # What GEOS calls a fault, and the Chinese for it.
 _FAULTS = {
@@ -261,18 +267,21 @@ def _repaired(geometry: Geometry) -> tuple[Geometry, Text, bool]:
     """Return the repaired geometry, the reason, and whether it has to be rejected."""
     fault = shapely.is_valid_reason(geometry)
     reason = _MIXED if fault == "Valid Geometry" else _fault(fault)
-    dimension = int(shapely.get_dimensions(geometry))
+    dimension, area = int(shapely.get_dimensions(geometry)), float(shapely.area(geometry))
     valid = _parts_of_dimension(shapely.make_valid(geometry), dimension)
-    if dimension == 2 and abs(valid.area - geometry.area) > AREA_TOLERANCE * geometry.area:
+    if dimension == 2 and abs(shapely.area(valid) - area) > AREA_TOLERANCE * area:
         return valid, _AREA_CHANGED, True
-    return valid, reason, valid.is_empty
+    return valid, reason, bool(shapely.is_empty(valid))
 
 
 def _fault(fault: str) -> Text:
     """Translate GEOS's sentence ``Self-intersection[1 2]``."""
     kind, _, place = fault.partition("[")
     where = f" ({place.rstrip(']')})" if place else ""
-    return Text(zh=f"几何无效：{_FAULTS.get(kind, kind)}{where}，已修复", en=f"invalid geometry: {kind.lower()}{where}, repaired")
+    return Text(
+        zh=f"几何无效：{_FAULTS.get(kind, kind)}{where}，已修复",
+        en=f"invalid geometry: {kind.lower()}{where}, repaired",
+    )
 
 
 def _parts_of_dimension(geometry: Geometry, dimension: int) -> Geometry:
@@ -281,11 +290,9 @@ def _parts_of_dimension(geometry: Geometry, dimension: int) -> Geometry:
     while (shapely.get_type_id(parts) >= 4).any():
         parts = shapely.get_parts(parts)
     kept = parts[shapely.get_dimensions(parts) == dimension]
-    if len(kept) == 1:
-        return kept[0]
     join = (shapely.multipoints, shapely.multilinestrings, shapely.multipolygons)[dimension]
-    joined: Geometry = join(kept)
-    return joined if joined.is_valid else shapely.union_all(kept)
+    joined: Geometry = kept[0] if len(kept) == 1 else join(kept)
+    return joined if shapely.is_valid(joined) else shapely.union_all(kept)
 
 
 def _tell(reasons: list[Text | None], rows: NDArray[np.bool_], reason: Text) -> None:

@@ -93,8 +93,8 @@ def admit(raw: RawVector, spec: LayerSpec, schema: LayerSchema, context: LoadCon
     intake = intake.reject(_is_nothing(intake.frame), _NO_GEOMETRY)
     placed = place(intake.frame, spec, context, datum=raw.datum, area=area)
     intake = _placed(intake, placed)
-    intake = _of_right_kind(intake, frame_schema)
     intake = _repaired(intake)
+    intake = _of_right_kind(intake, frame_schema)
     if schema.name == "parcels":
         intake = _inside(intake, context)
     intake = _identified(intake, spec.name, taken, n_before)

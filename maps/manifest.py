@@ -40,7 +40,7 @@ def build_manifest(result: StudyResult, files: Mapping[str, str]) -> Record:
     files
         Files written, by their path inside the output folder, with their SHA-256.
     """
-    return {
+    manifest: Record = _finite({
         "format": FORMAT, "product": "suanzhi", "version": product_version(), "study": _study(result),
         "pack": {"city": result.pack.city, "title": text(result.pack.title), "sha256": result.pack.sha256,
                  "metric_crs": result.pack.metric_crs},
@@ -49,7 +49,17 @@ def build_manifest(result: StudyResult, files: Mapping[str, str]) -> Record:
         "results": _results(result), "facts": [text(f) for f in result.facts],
         "notes": [text(n) for n in result.pack.notes], "files": dict(sorted(files.items())),
         "timings_s": {step: round(seconds, 3) for step, seconds in result.timings_s.items()},
-    }
+    })
+    return manifest
+
+
+def _finite(value: Any) -> Any:
+    """Return JSON values with null for what JSON cannot write (NaN, infinity)."""
+    if isinstance(value, dict):
+        return {key: _finite(inner) for key, inner in value.items()}
+    if isinstance(value, list | tuple):
+        return [_finite(inner) for inner in value]
+    return None if isinstance(value, float) and not np.isfinite(value) else value
 
 
 def product_version() -> str:

@@ -123,7 +123,8 @@ def seal(html: str) -> str:
     policy = ("default-src 'none'; script-src " + " ".join(dict.fromkeys(hashes))
               + "; style-src 'unsafe-inline'; img-src data:; base-uri 'none'; form-action 'none'")
     # The charset must stand in the first kilobyte, before the hashes.
-    return html.replace("<head>", f'<head>\n<meta charset="utf-8">\n<meta http-equiv="Content-Security-Policy" content="{policy}">', 1)
+    head = f'<head>\n<meta charset="utf-8">\n<meta http-equiv="Content-Security-Policy" content="{policy}">'
+    return html.replace("<head>", head, 1)
 
 
 def _replacement(tag: str, url: str, unknown: list[str]) -> str:

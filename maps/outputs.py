@@ -10,7 +10,7 @@ import hashlib
 import json
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
@@ -92,13 +92,16 @@ def write_outputs(result: StudyResult, out_dir: Path | str, *, language: Languag
         The folder or a file cannot be written.
     """
     folder = check_writable(out_dir)
+    pages = {MAP_FILE: render_map(result, language=language, progress=progress),
+             REPORT_FILE: render_report(result, language=language)}
     with _foreign_errors(folder):
         _remove_drafts(folder)
         draft = Path(tempfile.mkdtemp(dir=folder, prefix=_DRAFT_PREFIX))
         try:
-            names = _write_all(result, draft, language, progress)
+            names = _write_all(result, pages, draft, language, progress)
             manifest = build_manifest(result, {name: _sha256(draft / name) for name in names})
-            write_text(draft / MANIFEST_FILE, json.dumps(manifest, ensure_ascii=False, indent=1, allow_nan=False) + "\n")
+            written = json.dumps(manifest, ensure_ascii=False, indent=1, allow_nan=False)
+            write_text(draft / MANIFEST_FILE, written + "\n")
             stale = _older_files(folder) - set(names)
             _put_in_place(draft, folder, [*names, MANIFEST_FILE])
             _remove_stale(folder, stale)
@@ -107,22 +110,22 @@ def write_outputs(result: StudyResult, out_dir: Path | str, *, language: Languag
     return _written(folder, names)
 
 
-def _write_all(result: StudyResult, draft: Path, language: Language, progress: Progress) -> list[str]:
+def _write_all(result: StudyResult, pages: Mapping[str, str], draft: Path, language: Language,
+               progress: Progress) -> list[str]:
     """Write every file but the manifest; return their paths inside the folder, in the order written."""
     layers = exported_layers(result, language="en")
     translated = exported_layers(result, language="zh")
     step = Text(zh="写出成果", en="writing outputs")
-    total = 2 * len(layers) + 3
+    total = 2 * len(layers) + len(pages) + (4 if result.edge_plan is None else 6)
     names: list[str] = []
 
     def done(*written: str) -> None:
         names.extend(written)
-        progress(step, min(len(names), total), total)
+        progress(step, len(names), total)
 
-    write_text(draft / MAP_FILE, render_map(result, language=language, progress=progress))
-    done(MAP_FILE)
-    write_text(draft / REPORT_FILE, render_report(result, language=language))
-    done(REPORT_FILE)
+    for name, page in pages.items():
+        write_text(draft / name, page)
+        done(name)
     done(*_write_tables(result, draft, language))
     for layer in layers:
         done(_write_layer(result, layer, draft, f"layers/{layer.name}.geojson", is_chinese=False))

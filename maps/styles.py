@@ -92,17 +92,18 @@ def _road(road_class: str, zh: str, en: str, colour: str, width_px: float, min_z
                    min_zoom=min_zoom)
 
 
-def _voltage(at_least: float | None, zh: str, en: str, colour: str, radius_px: float, shape: Shape) -> Variant:
+def _voltage(at_least: float | None, zh: str, en: str, colour: str, radius_px: float, shape: Shape,
+             min_zoom: float = 0.0) -> Variant:
     return Variant(title=Text(zh=zh, en=en), at_least=at_least, colour="#ffffff", fill=colour, radius_px=radius_px,
-                   shape=shape, fill_opacity=1.0, width_px=1.2)
+                   shape=shape, fill_opacity=1.0, width_px=1.2, min_zoom=min_zoom)
 
 
 _SUBSTATIONS = (
     _voltage(500, "500 kV 及以上", "500 kV and above", "#67001f", 8, "double_square"),
     _voltage(330, "330 kV", "330 kV", "#980043", 7, "square"),
     _voltage(220, "220 kV", "220 kV", "#c2185b", 6, "square"),
-    _voltage(110, "110 kV", "110 kV", "#e8590c", 4.5, "circle"),
-    _voltage(None, "35 kV 及以下", "35 kV and below", "#8d6e2f", 4, "triangle"),
+    _voltage(110, "110 kV", "110 kV", "#e8590c", 4.5, "circle", 9),
+    _voltage(None, "35 kV 及以下", "35 kV and below", "#8d6e2f", 4, "triangle", 11),
 )
 
 _POWER_LINES = (

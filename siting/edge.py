@@ -128,7 +128,8 @@ def _distances_m(demand: gpd.GeoDataFrame, hosts: gpd.GeoDataFrame) -> NDArray[n
 
 
 def _tie_break(distance_m: NDArray[np.float64], hosts: gpd.GeoDataFrame) -> NDArray[np.float64]:
-    return distance_m + (1.0 - hosts["preference"].to_numpy(dtype=np.float64)) * LESS_PREFERRED_M
+    return np.asarray(distance_m + (1.0 - hosts["preference"].to_numpy(dtype=np.float64)) * LESS_PREFERRED_M,
+                      dtype=np.float64)
 
 
 def _plan(solution: LocationSolution, distance_m: NDArray[np.float64], demand: gpd.GeoDataFrame, hosts: _Hosts,

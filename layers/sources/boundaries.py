@@ -25,7 +25,6 @@ from gis.errors import LayerNotFoundError, LayerUnavailableError, UsageError
 from layers.sources.types import LoadContext, RawVector
 from layers.types import Datum, LayerSpec
 
-
 _Key = Literal["tianditu", "amap"]
 
 

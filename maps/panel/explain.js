@@ -6,14 +6,17 @@
 
   panel.openPopup = function (where, content) {
     const height = Math.max(220, Math.min(460, panel.state.map.getSize().y - 90));
-    L.popup({ maxWidth: 390, minWidth: Math.min(330, window.innerWidth - 60), maxHeight: height, autoPanPadding: [12, 12] })
+    const margins = panel.cardMargins();
+    L.popup({ maxWidth: 390, minWidth: Math.min(330, window.innerWidth - 60), maxHeight: height,
+      autoPanPaddingTopLeft: [Math.min(margins.left, 60), 12], autoPanPaddingBottomRight: [margins.right, 12] })
       .setLatLng(where).setContent(content).openOn(panel.state.map);
   };
 
   panel.openParcel = function (i, where) {
+    panel.openPopup(where || panel.centreLatLng(panel.state.parcels.shapes, i), panel.explainParcel(i));
+    // Only now: an earlier popup that this one closes takes its own mark away.
     panel.state.parcels.selected = i;
     panel.state.parcelCanvas.redraw();
-    panel.openPopup(where || panel.centreLatLng(panel.state.parcels.shapes, i), panel.explainParcel(i));
   };
 
   /* A short table of names and values. */
@@ -128,15 +131,15 @@
   function criterionBar({ criterion, raw, share }, widest) {
     const value = (v) => panel.quantity(v, criterion.unit, criterion.unit_word);
     return el("div", { class: "criterion" },
-      el("div", { class: "line" }, el("span", { text: criterion.title }), el("b", { text: value(raw) })),
+      el("div", { class: "line" }, el("span", {}, el("span", { text: criterion.title }),
+        criterion.assumed ? assumedMark() : null), el("b", { text: value(raw) })),
       el("div", { class: "track" },
         el("i", { class: "weight", style: { width: (criterion.weight / widest) * 100 + "%" } }),
         el("i", { class: "share", style: { width: (share / widest) * 100 + "%" } })),
       el("div", { class: "line fine" },
         el("span", { text: panel.phrase("worst_to_best", { worst: value(criterion.worst), best: value(criterion.best) }) }),
         el("span", { text: panel.phrase("contribution") + " " + panel.number(share, 3) + " / " + panel.phrase("weight")
-          + " " + panel.percent(criterion.weight) })),
-      criterion.assumed ? assumedMark() : null);
+          + " " + panel.percent(criterion.weight) })));
   }
 
   function uncheckedPart(siteClass) {

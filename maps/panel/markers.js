@@ -25,7 +25,8 @@
     const { parcels, study, topMarkers } = panel.state;
     topMarkers.clearLayers();
     parcels.best.slice(0, study.n_top).forEach((i, order) => {
-      const pin = panel.element("div", { class: "pin", text: String(order + 1) });
+      const pin = panel.element("div", { class: "pin" },
+        panel.element("span", { class: "pin-number", text: String(order + 1) }));
       L.marker(panel.centreLatLng(parcels.shapes, i), {
         icon: L.divIcon({ html: pin, className: "pin-holder", iconSize: TOP_SIZE, iconAnchor: [12, 30] }),
         zIndexOffset: 1000 - order, keyboard: true, title: parcels.ids[i], alt: parcels.ids[i],

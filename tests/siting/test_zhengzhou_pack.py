@@ -233,9 +233,20 @@ def test_demand_layer_holds_the_trusted_anchors(pack: CityPack) -> None:
     found = _features(pack, "demand", "demand_id")
     wanted: dict[str, NamedPlace] = {p.place_id: p for p in pack.places
                                      if p.demand and p.confidence in ("high", "medium")}
-    assert set(found) == set(wanted)
-    for key, (point, properties) in found.items():
+    hubs = set(_features(pack, "hubs", "hub_id"))
+    seats = {f"seat_{u.unit_id}" for u in pack.units if u.kind == "district"}
+    assert set(found) == set(wanted) | hubs | seats
+    for key in wanted:
+        point, properties = found[key]
         assert (point.x, point.y, properties["demand"]) == (wanted[key].lon, wanted[key].lat, wanted[key].demand)
+
+
+def test_assumed_demand_is_marked_feature_by_feature(pack: CityPack) -> None:
+    assumed = {str(dict(f.properties)["demand_id"]) for f in _spec(pack, "demand").features
+               if f.certainty == "assumed"}
+    named = {p.place_id for p in pack.places if p.demand}
+    assert assumed
+    assert not assumed & named
 
 
 def test_data_centre_layer_holds_all_located_ones(pack: CityPack) -> None:

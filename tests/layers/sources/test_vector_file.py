@@ -1,0 +1,167 @@
+from __future__ import annotations
+
+import builtins
+from pathlib import Path
+
+import geopandas as gpd
+import pyogrio
+import pytest
+from shapely import LineString, Point
+
+from gis.errors import LayerError, LayerNotFoundError, LayerUnavailableError, SchemaError
+from layers.sources.types import LoadContext, RawVector
+from layers.sources.vector_file import read
+from layers.types import LayerSpec
+
+CONTEXT = LoadContext(metric_crs="EPSG:4547", frames={})
+Columns = tuple[tuple[str, str], ...]
+
+
+def _read(path: Path, columns: Columns = (), **more: str) -> RawVector:
+    return read(LayerSpec(name="substations", source="vector_file", path=str(path), columns=columns, **more), CONTEXT)
+
+
+@pytest.mark.parametrize("file_name", ["s.geojson", "s.gpkg", "s.fgb", "s.shp"])
+def test_every_format_gives_the_same_rows(tmp_path: Path, stations: gpd.GeoDataFrame, station_columns: Columns,
+                                          file_name: str) -> None:
+    path = tmp_path / file_name
+    pyogrio.write_dataframe(stations, path, encoding="GBK" if file_name.endswith("shp") else None)
+    raw = _read(path, station_columns)
+    rows = raw.frame.sort_values("substation_id")
+    assert raw.n_read == 3
+    assert rows["substation_id"].tolist() == ["S1", "S2", "S3"]
+    assert rows["name"].tolist() == ["嵩山站", "官渡站", "惠济站"]
+    assert rows["voltage_kv"].tolist() == ["500kV", "220000;110000", "110/35/10"]
+    assert rows.geometry.x.tolist() == [113.5, 113.61, 113.7]
+    assert rows.crs.to_epsg() == 4326
+    assert raw.path == str(path)
+
+
+def test_geoparquet(tmp_path: Path, stations: gpd.GeoDataFrame, station_columns: Columns) -> None:
+    path = tmp_path / "s.parquet"
+    stations.rename_geometry("几何").to_parquet(path)
+    raw = _read(path, station_columns, where="\"编号\" <> 'S2'")
+    assert raw.frame["name"].tolist() == ["嵩山站", "惠济站"]
+    assert raw.n_read == 2
+    assert raw.frame.geometry.name == "geometry"
+
+
+def test_geoparquet_without_its_package_names_the_remedy(tmp_path: Path, stations: gpd.GeoDataFrame,
+                                                         monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "s.parquet"
+    stations.to_parquet(path)
+    real_import = builtins.__import__
+
+    def without_pyarrow(name: str, *rest: object) -> object:
+        if name.startswith("pyarrow"):
+            raise ImportError(name)
+        return real_import(name, *rest)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(builtins, "__import__", without_pyarrow)
+    with pytest.raises(LayerUnavailableError, match=r"pip install suanzhi\[parquet\]"):
+        _read(path)
+
+
+@pytest.mark.parametrize("code_page", [0, 0x57])
+@pytest.mark.parametrize("encoding", ["GBK", "UTF-8"])
+def test_shapefile_that_lost_its_code_page_file(tmp_path: Path, stations: gpd.GeoDataFrame, encoding: str,
+                                                code_page: int) -> None:
+    path = tmp_path / "s.shp"
+    pyogrio.write_dataframe(stations.rename(columns={"编号": "id", "站名": "mc", "电压等级": "dy"}), path,
+                            encoding=encoding)
+    path.with_suffix(".cpg").unlink()
+    content = bytearray(path.with_suffix(".dbf").read_bytes())
+    content[29] = code_page
+    path.with_suffix(".dbf").write_bytes(bytes(content))
+    assert _read(path).frame["mc"].tolist() == ["嵩山站", "官渡站", "惠济站"]
+
+
+def test_declared_encoding_wins(tmp_path: Path, stations: gpd.GeoDataFrame) -> None:
+    path = tmp_path / "s.shp"
+    pyogrio.write_dataframe(stations, path, encoding="GBK")
+    path.with_suffix(".cpg").write_text("ISO-8859-1", encoding="ascii")
+    assert _read(path, encoding="GBK").frame["站名"].tolist() == ["嵩山站", "官渡站", "惠济站"]
+    with pytest.raises(LayerError, match="encoding"):
+        _read(path, encoding="UTF-8")
+
+
+def test_parts_of_a_shapefile_are_all_named(tmp_path: Path, stations: gpd.GeoDataFrame) -> None:
+    path = tmp_path / "s.shp"
+    pyogrio.write_dataframe(stations, path, encoding="GBK")
+    assert [Path(part).suffix for part in _read(path).files] == [".shp", ".shx", ".dbf", ".prj", ".cpg"]
+
+
+def test_table_and_condition(tmp_path: Path, stations: gpd.GeoDataFrame, station_columns: Columns) -> None:
+    path = tmp_path / "all.gpkg"
+    lines = gpd.GeoDataFrame(geometry=[LineString([(0, 0), (1, 1)])], crs="EPSG:4326")
+    pyogrio.write_dataframe(stations, path, layer="stations")
+    pyogrio.write_dataframe(lines, path, layer="lines")
+    raw = _read(path, station_columns, table="stations", where="\"站名\" LIKE '官%'")
+    assert raw.frame["substation_id"].tolist() == ["S2"]
+    assert raw.frame.index.tolist() == [0]
+    with pytest.raises(LayerError, match="stations, lines"):
+        _read(path)
+    with pytest.raises(LayerNotFoundError, match="stations, lines"):
+        _read(path, table="station")
+
+
+def test_condition_that_is_none_names_the_columns(tmp_path: Path, stations: gpd.GeoDataFrame) -> None:
+    for name in ("s.gpkg", "s.geojson", "s.parquet"):
+        path = tmp_path / name
+        if name.endswith("parquet"):
+            stations.to_parquet(path)
+        else:
+            pyogrio.write_dataframe(stations, path)
+        with pytest.raises(LayerError, match="编号, 站名, 电压等级") as caught:
+            _read(path, where="nothing = 1")
+        assert "双引号" in caught.value.message("zh")
+
+
+def test_missing_column_names_those_that_are_there(tmp_path: Path, stations: gpd.GeoDataFrame) -> None:
+    path = tmp_path / "s.gpkg"
+    pyogrio.write_dataframe(stations, path)
+    with pytest.raises(SchemaError, match="no column NAME; it has: 编号, 站名, 电压等级"):
+        _read(path, (("name", "NAME"),))
+
+
+def test_column_of_the_file_that_is_in_the_way_keeps_a_name(tmp_path: Path) -> None:
+    path = tmp_path / "s.gpkg"
+    frame = gpd.GeoDataFrame({"name": ["old"], "NAME_CN": ["新"]}, geometry=[Point(1, 2)], crs="EPSG:4326")
+    pyogrio.write_dataframe(frame[["NAME_CN", "geometry"]].assign(title="old"), path)
+    raw = _read(path, (("title", "NAME_CN"), ("name", "NAME_CN")))
+    assert raw.frame["title"].tolist() == raw.frame["name"].tolist() == ["新"]
+    assert raw.frame["title_in_file"].tolist() == ["old"]
+
+
+def test_bad_features_are_handed_on_for_the_account(tmp_path: Path) -> None:
+    path = tmp_path / "s.geojson"
+    path.write_text(
+        '{"type":"FeatureCollection","features":['
+        '{"type":"Feature","properties":{"a":1},"geometry":{"type":"Polygon","coordinates":[[[0,0],[1,1]]]}},'
+        '{"type":"Feature","properties":{"a":2},"geometry":null},'
+        '{"type":"Feature","properties":{"a":3},"geometry":{"type":"Point","coordinates":[1,2,3]}}]}', encoding="utf-8")
+    raw = _read(path)
+    assert raw.n_read == 3
+    assert raw.frame.geometry.isna().tolist() == [True, True, False]
+    assert not raw.frame.geometry.iloc[2].has_z
+
+
+@pytest.mark.parametrize(("name", "content"), [
+    ("s.geojson", b'{"type":"FeatureCollection","features":[{"type":"Fea'), ("s.gpkg", b"hello"), ("s.shp", b""),
+    ("s.parquet", b"PAR1 no"), ("s.fgb", b"\x00" * 40),
+])
+def test_broken_file_is_one_sentence(tmp_path: Path, name: str, content: bytes) -> None:
+    path = tmp_path / name
+    path.write_bytes(content)
+    with pytest.raises(LayerError) as caught:
+        _read(path)
+    for language in ("zh", "en"):
+        assert str(path) in caught.value.message(language)
+        assert "\n" not in caught.value.message(language)
+
+
+def test_missing_file(tmp_path: Path) -> None:
+    with pytest.raises(LayerNotFoundError, match="gone.gpkg"):
+        _read(tmp_path / "gone.gpkg")
+    with pytest.raises(LayerNotFoundError, match="no path given"):
+        read(LayerSpec(name="roads", source="vector_file"), CONTEXT)
