@@ -166,6 +166,9 @@ def count_within(geometries: Geometries, targets: Geometries, radius_m: float, *
     tree = STRtree(sought)
     counts = np.zeros(len(asked), dtype=np.int64)
     for chunk, pairs in _pairs_within(asked, np.arange(len(asked)), tree, radius_m):
+        if owners is None:
+            counts[chunk] = np.bincount(pairs.geometry, minlength=len(chunk))
+            continue
         # Geometry and owner as one number, so that one sort finds the distinct ones.
         distinct = np.unique(pairs.geometry * len(names) + code[pairs.target])
         counts[chunk] = np.bincount(distinct // max(len(names), 1), minlength=len(chunk))

@@ -11,6 +11,8 @@ from maps.report_page import Page, items
 from siting.types import ZonePermission
 from siting.wording import CERTAINTY_WORDS, KIND_WORDS, PERMISSION_WORDS
 
+ZONE_OPACITY = 0.7
+
 
 def data(page: Page) -> str:
     """Return where every layer came from, what became of its rows, and what is missing."""
@@ -62,11 +64,11 @@ def _zones_figure(page: Page) -> str:
     for zone_id in dict.fromkeys(units["zone_id"]):
         colour = escape(colours.get(zone_id, "#dddddd"), quote=True)
         sheet.shapes(units.geometry[units["zone_id"] == zone_id],
-                     f'fill="{colour}" fill-opacity="0.6" stroke="#333" stroke-width="1.2"')
+                     f'fill="{colour}" fill-opacity="{ZONE_OPACITY}" stroke="#333" stroke-width="1.2"')
     names = units["name_zh" if page.language == "zh" else "name_en"]
     for position, name in zip(sheet.points(units.geometry), names, strict=True):
         sheet.label(position, str(name), 17.0, "bold")
-    legend = "".join(swatch(z.colour, page.text(z.title)) for z in page.result.pack.zones)
+    legend = "".join(swatch(z.colour, page.text(z.title), opacity=ZONE_OPACITY) for z in page.result.pack.zones)
     return page.figure(title + source_line(page, "districts", "zones"), sheet.render(page.language), legend)
 
 

@@ -178,10 +178,11 @@ def _north_arrow(language: Language) -> str:
             f'<text x="{x}" y="{y + 46}" font-size="15" text-anchor="middle">{word}</text></g>')
 
 
-def swatch(colour: str, title: str, shape: str = "area") -> str:
+def swatch(colour: str, title: str, shape: str = "area", opacity: float = 1.0) -> str:
     """Return one entry of a legend as HTML; ``title`` is HTML."""
     drawn = {
-        "area": f'<rect x="1" y="2" width="20" height="12" fill="{escape(colour)}" stroke="#555" stroke-width=".6"/>',
+        "area": f'<rect x="1" y="2" width="20" height="12" fill="{escape(colour)}" fill-opacity="{opacity:g}" '
+                'stroke="#555" stroke-width=".6"/>',
         "line": f'<path d="M1 8H21" stroke="{escape(colour)}" stroke-width="2.4"/>',
         "dashed": f'<path d="M1 8H21" stroke="{escape(colour)}" stroke-width="2.4" stroke-dasharray="5 3"/>',
         "circle": f'<circle cx="11" cy="8" r="6" fill="{escape(colour)}"/>',

@@ -142,7 +142,7 @@ def _class_row(page: Page, own: SiteClass) -> list[str]:
     upper = f"–{own.max_standard_racks:,.0f}" if own.max_standard_racks is not None else "+"
     return [page.text(own.title), shown("min_standard_racks") + upper, shown("it_load_kw"), shown("pue_max", 2),
             shown("supply_voltage_kv"), shown("feed_radius_m"), shown("min_plot_m2"), escape(own.gb50174_class),
-            page.cite(own.citation) + page.cite(own.pue_citation)]
+            "".join(dict.fromkeys([page.cite(own.citation), page.cite(own.pue_citation)]))]
 
 
 def method(page: Page) -> str:

@@ -3,7 +3,11 @@
 
 (function (panel) {
   const SMALLEST_PX = 3;
-  const HATCH_FROM_PX = 9;
+  const SHAPE_FROM_PX = 5;
+  const OUTLINE_FROM_PX = 7;
+  const HATCH_FROM_PX = 12;
+  // Canvases take far more than twice as long for a path of twice the edges.
+  const SHAPES_PER_PATH = 50;
   const EXCLUDED_ALPHA = 0.55;
   let hatches = null;
 
@@ -75,44 +79,42 @@
     return Math.max(shapes.maxX[i] - shapes.minX[i], shapes.maxY[i] - shapes.minY[i]) * view.scale;
   }
 
-  /* Tiny parcels become squares that can still be seen; returns those that are large enough to have a shape. */
+  /* Tiny parcels become boxes that can still be seen; returns those that are large enough to have a shape. */
   function paintTiny(context, view, shapes, rows) {
     const large = [];
     for (const i of rows) {
-      if (extentPx(shapes, i, view) >= SMALLEST_PX) {
+      if (extentPx(shapes, i, view) >= SHAPE_FROM_PX) {
         large.push(i);
         continue;
       }
       const [x, y] = panel.centre(shapes, i);
-      context.fillRect(x * view.scale - view.originX - SMALLEST_PX / 2,
-        y * view.scale - view.originY - SMALLEST_PX / 2, SMALLEST_PX, SMALLEST_PX);
+      const width = Math.max(SMALLEST_PX, (shapes.maxX[i] - shapes.minX[i]) * view.scale);
+      const height = Math.max(SMALLEST_PX, (shapes.maxY[i] - shapes.minY[i]) * view.scale);
+      context.fillRect(x * view.scale - view.originX - width / 2, y * view.scale - view.originY - height / 2, width, height);
     }
     return large;
   }
 
   /* Parcels of one ring go into one path; those with holes or several parts are filled each by the even-odd rule. */
   function fillShapes(context, view, shapes, rows) {
-    context.beginPath();
-    const complex = [];
-    for (const i of rows) {
-      if (shapes.pathStart[i + 1] - shapes.pathStart[i] === 1) panel.trace(context, shapes, i, view);
-      else complex.push(i);
-    }
-    context.fill("nonzero");
-    for (const i of complex) {
-      context.beginPath();
-      panel.trace(context, shapes, i, view);
-      context.fill("evenodd");
-    }
+    const isSimple = (i) => shapes.pathStart[i + 1] - shapes.pathStart[i] === 1;
+    inPaths(context, view, shapes, rows.filter(isSimple), SHAPES_PER_PATH, () => context.fill("nonzero"));
+    inPaths(context, view, shapes, rows.filter((i) => !isSimple(i)), 1, () => context.fill("evenodd"));
   }
 
   function outline(context, view, shapes, rows, colour, widthPx) {
-    context.beginPath();
-    for (const i of rows) panel.trace(context, shapes, i, view);
     context.strokeStyle = colour;
     context.lineWidth = widthPx;
     context.setLineDash([]);
-    context.stroke();
+    inPaths(context, view, shapes, rows, SHAPES_PER_PATH, () => context.stroke());
+  }
+
+  function inPaths(context, view, shapes, rows, perPath, finish) {
+    for (let first = 0; first < rows.length; first += perPath) {
+      context.beginPath();
+      for (let k = first; k < Math.min(first + perPath, rows.length); k++) panel.trace(context, shapes, rows[k], view);
+      finish();
+    }
   }
 
   function paintEligible(context, view, shapes, rows, colour) {
@@ -120,7 +122,7 @@
     context.fillStyle = colour;
     const large = paintTiny(context, view, shapes, rows);
     fillShapes(context, view, shapes, large);
-    outline(context, view, shapes, large.filter((i) => extentPx(shapes, i, view) > 5), "rgba(20,30,50,.75)", 0.7);
+    outline(context, view, shapes, large.filter((i) => extentPx(shapes, i, view) >= OUTLINE_FROM_PX), "rgba(20,30,50,.75)", 0.7);
   }
 
   function paintExcluded(context, view, shapes, rows, look) {

@@ -41,7 +41,7 @@
     map.invalidateSize({ animate: false });
     panel.drawLegend();
     const margins = panel.cardMargins();
-    map.fitBounds(study.bounds, { animate: false, paddingTopLeft: [Math.min(margins.left, 60), 8],
+    map.fitBounds(study.bounds, { animate: false, paddingTopLeft: [margins.left, 8],
       paddingBottomRight: [margins.right, 24] });
     L.control.scale({ imperial: false, position: "bottomright" }).addTo(map);
     makeCanvases(map);
