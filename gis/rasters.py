@@ -258,6 +258,7 @@ def _warped(file: Any, crs: str, declared: str, is_categorical: bool, raster: Ra
         resampling=Resampling.nearest if is_categorical else Resampling.bilinear,
         # NaN marks ground that the file does not cover, which may have no nodata value of its own.
         dtype="float64", nodata=np.nan, src_nodata=file.nodata,
-        # No approximation: a cell must not depend on the window in which it is read.
-        tolerance=0.0, **grid,
+        # As good as no approximation (0 itself is not taken together with a grid): a cell must not
+        # depend on the window in which it is read.
+        tolerance=1e-9, **grid,
     )

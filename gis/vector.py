@@ -271,7 +271,7 @@ def _repaired(geometry: Geometry) -> tuple[Geometry, Text, bool]:
     valid = _parts_of_dimension(shapely.make_valid(geometry), dimension)
     if dimension == 2 and abs(shapely.area(valid) - area) > AREA_TOLERANCE * area:
         return valid, _AREA_CHANGED, True
-    return valid, reason, bool(shapely.is_empty(valid))
+    return (valid, _FLAT, True) if shapely.is_empty(valid) else (valid, reason, False)
 
 
 def _fault(fault: str) -> Text:

@@ -61,7 +61,8 @@ def new_map(bounds: Sequence[Sequence[float]]) -> folium.Map:
     frame = folium.Map(location=[(south + north) / 2, (west + east) / 2], zoom_start=10, tiles=None,
                        zoom_control="topleft", control_scale=False)
     # Without tiles folium drops the zoom limits, and Leaflet allows any.
-    frame.options |= {"maxZoom": MAX_ZOOM, "minZoom": MIN_ZOOM, "zoomSnap": 0.25, "zoomDelta": 0.75, "attributionControl": False}
+    frame.options |= {"maxZoom": MAX_ZOOM, "minZoom": MIN_ZOOM, "zoomSnap": 0.25, "zoomDelta": 0.75,
+                      "attributionControl": False}
     frame._id = MAP_ID
     return frame
 

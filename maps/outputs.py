@@ -15,6 +15,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
+import pandas as pd
+
 from gis.bilingual import Language, Text
 from gis.errors import ExportError
 from gis.progress import Progress, silent
@@ -138,7 +140,10 @@ def _write_layer(result: StudyResult, layer: ExportedLayer, draft: Path, name: s
     columns = [str(c) for c in layer.frame.columns if c != "geometry"]
     titles = chinese_names(columns, result) if is_chinese else {c: c for c in columns}
     frame = chinese_values(layer.frame, result) if is_chinese else layer.frame
-    write_geojson(frame, draft / name, id_column=layer.id_column, fields=[(c, titles[c]) for c in columns],
+    # Whole numbers that may be missing (a rank) reach the writer as plain objects, null where missing.
+    nullable = {c: object for c in columns if isinstance(frame[c].dtype, pd.Int64Dtype)}
+    write_geojson(frame.astype(nullable), draft / name, id_column=layer.id_column,
+                  fields=[(c, titles[c]) for c in columns],
                   members={"name": layer.name, "provenance": _terms(result, layer)})
     return name
 

@@ -52,7 +52,8 @@ def pack_block(meta: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]]) -> s
         kind = values.dtype.str.lstrip("<|=")
         if name in DELTA_ARRAYS:
             values = np.diff(values, prepend=values.dtype.type(0))
-        planes = np.ascontiguousarray(values, dtype=_TYPES[kind]).view(np.uint8).reshape(len(values), -1).T
+        flat = np.ascontiguousarray(values, dtype=_TYPES[kind])
+        planes = flat.view(np.uint8).reshape(len(flat), flat.itemsize).T
         chunk = planes.tobytes()
         directory.append({"name": name, "type": kind, "length": len(values), "offset": offset,
                           "delta": name in DELTA_ARRAYS})
@@ -76,7 +77,7 @@ def unpack_block(text: str) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
     for entry in header["arrays"]:
         kind = np.dtype(_TYPES[entry["type"]])
         flat = np.frombuffer(raw, np.uint8, entry["length"] * kind.itemsize, start + entry["offset"])
-        values = np.ascontiguousarray(flat.reshape(kind.itemsize, -1).T).view(kind).ravel()
+        values = np.ascontiguousarray(flat.reshape(kind.itemsize, entry["length"]).T).view(kind).ravel()
         arrays[entry["name"]] = np.cumsum(values, dtype=kind) if entry["delta"] else values
     return header["meta"], arrays
 

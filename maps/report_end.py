@@ -14,8 +14,8 @@ from maps.report_page import Page, facts, items, whole
 from siting.types import EdgePlan
 from siting.wording import CERTAINTY_WORDS, quantity
 
-_SOLVER_WORDS = {"optimal": Text(zh="已证最优", en="proven optimal"), "feasible": Text(zh="可行解", en="feasible"),
-                 "time_limit": Text(zh="达到时限", en="time limit reached")}
+_SOLVER_WORDS = {"optimal": Text(zh="已证最优", en="proven optimal"),
+                 "time limit reached": Text(zh="达到时限，为可行解", en="feasible, time limit reached")}
 
 
 def edge_centres(page: Page) -> str:
@@ -38,7 +38,8 @@ def _statement(page: Page, plan: EdgePlan) -> str:
         (page.say("覆盖需求", "Demand covered"),
          escape(f"{plan.demand_covered:,.2f} / {plan.demand_total:,.2f}（{share}）") + page.say(
              f"，需求点 {n_covered} / {len(plan.demand)}", f", points {n_covered} / {len(plan.demand)}")),
-        (page.say("求解状态", "Solver"), page.word(_SOLVER_WORDS, plan.solver_status) + page.say(f"，最优间隙 {gap}", f", gap {gap}")),
+        (page.say("求解状态", "Solver"),
+         page.word(_SOLVER_WORDS, plan.solver_status.lower()) + page.say(f"，最优间隙 {gap}", f", gap {gap}")),
         (page.say("单点 IT 负荷上限", "IT load of one centre at most"), page.amount(settings.it_load_kw, "kW")),
         (page.say("依据", "Clause"), page.cite(settings.citation, assumed=bool(settings.assumed))),
     ]

@@ -17,6 +17,8 @@ from gis.errors import SitingToolError
 if TYPE_CHECKING:
     from rich.progress import Progress as Bars
 
+    from maps.outputs import Written
+
 EXIT_BUG = 1
 EXIT_INTERRUPTED = 130
 
@@ -69,14 +71,15 @@ class Console:
             self._bars.start()
         return self._bars
 
-    def result(self, written: Any) -> None:
-        """Say where the outputs are."""
+    def result(self, written: Written) -> None:
+        """Say where the outputs are; only the map's path when quiet."""
         if self.is_quiet:
-            self.line(str(written.map))
+            self.line(str(written.map_path))
             return
-        for title, path in ((Text(zh="地图", en="map"), written.map), (Text(zh="报告", en="report"), written.report),
-                            (Text(zh="图层", en="layers"), written.layers),
-                            (Text(zh="清单", en="manifest"), written.manifest)):
+        for title, path in ((Text(zh="地图", en="map"), written.map_path),
+                            (Text(zh="报告", en="report"), written.report_path),
+                            (Text(zh="图层", en="layers"), written.out_dir / "layers"),
+                            (Text(zh="清单", en="manifest"), written.manifest_path)):
             self.line(f"{title.to(self.language)}\t{path}")
 
 

@@ -13,6 +13,8 @@ import numpy as np
 import pandas as pd
 import shapely
 from numpy.typing import NDArray
+from shapely import Geometry, GeometryCollection, MultiPolygon, Polygon
+from shapely.geometry.polygon import orient
 
 from gis.errors import ExportError
 from layers.exports.files import replace_file
@@ -88,10 +90,24 @@ def to_rfc7946(geometries: NDArray[np.object_]) -> NDArray[np.object_]:
     if is_spoilt.any():
         snapped = _round(shapely.set_precision(flat[is_spoilt], 10.0 ** -_DECIMALS))
         rounded[is_spoilt] = np.where(shapely.is_empty(snapped), rounded[is_spoilt], snapped)
+    is_sound = is_polygon & shapely.is_valid(rounded)
     # normalize winds exteriors clockwise and holes the other way, so that reversing gives both as wanted.
     # Lines keep the direction they were drawn in.
-    rounded[is_polygon] = shapely.reverse(shapely.normalize(rounded[is_polygon]))
+    rounded[is_sound] = shapely.reverse(shapely.normalize(rounded[is_sound]))
+    for row in np.flatnonzero(is_polygon & ~is_sound):
+        rounded[row] = _wound(rounded[row])
     return rounded
+
+
+def _wound(geometry: Geometry) -> Geometry:
+    """Wind the rings of a geometry that GEOS would refuse to normalize (a sliver that fell into one point)."""
+    if isinstance(geometry, Polygon):
+        return orient(geometry, 1.0)
+    if isinstance(geometry, MultiPolygon):
+        return MultiPolygon([orient(part, 1.0) for part in geometry.geoms])
+    if isinstance(geometry, GeometryCollection):
+        return GeometryCollection([_wound(part) for part in geometry.geoms])
+    return geometry
 
 
 def _round(geometries: NDArray[np.object_]) -> NDArray[np.object_]:

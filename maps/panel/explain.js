@@ -7,7 +7,8 @@
   panel.openPopup = function (where, content) {
     const height = Math.max(220, Math.min(460, panel.state.map.getSize().y - 90));
     const margins = panel.cardMargins();
-    L.popup({ maxWidth: 390, minWidth: Math.min(330, window.innerWidth - 60), maxHeight: height,
+    const room = window.innerWidth - 64;
+    L.popup({ maxWidth: Math.min(390, room), minWidth: Math.min(330, room), maxHeight: height,
       autoPanPaddingTopLeft: [Math.min(margins.left, 60), 12], autoPanPaddingBottomRight: [margins.right, 12] })
       .setLatLng(where).setContent(content).openOn(panel.state.map);
   };

@@ -102,7 +102,8 @@ def test_shapes_broadcast_inputs_stay_and_points_are_independent(convert):
 
 
 def test_frame_keeps_index_columns_heights_and_holes():
-    ring = shapely.Polygon([(113, 34), (113.1, 34), (113.1, 34.1)], [[(113.05, 34.01), (113.06, 34.01), (113.06, 34.02)]])
+    hole = [(113.05, 34.01), (113.06, 34.01), (113.06, 34.02)]
+    ring = shapely.Polygon([(113, 34), (113.1, 34), (113.1, 34.1)], [hole])
     frame = gpd.GeoDataFrame({"name": ["a", "b", "c", "d"]}, index=[7, 5, 3, 1], crs=4490, geometry=[
         ring, shapely.Point(113.6, 34.7, 88.0), None, shapely.LineString([(113, 34), (114, 35)])])
     moved = to_wgs84(frame, "gcj02")

@@ -149,7 +149,8 @@ def test_chunks_agree_with_one_piece(monkeypatch):
 
     def ask():
         return (proximity.nearest(parcels, targets).index, proximity.k_nearest(parcels, targets, 5).index,
-                proximity.count_within(parcels, targets, 900.0), proximity.decayed_sum(parcels, targets, weights, 900.0))
+                proximity.count_within(parcels, targets, 900.0),
+                proximity.decayed_sum(parcels, targets, weights, 900.0))
 
     whole = ask()
     monkeypatch.setattr(proximity, "_CHUNK", 7)

@@ -55,7 +55,8 @@ def test_ids_are_made_kept_and_made_unique() -> None:
     assert [remark.feature_id for remark in admitted.ledger.remarks] == ["a~2", "7~2", "a~3"]
 
 
-@given(st.lists(st.sampled_from(["a", "a~2", "a~3", "b", "a~2~2"]), max_size=12), st.sets(st.sampled_from(["a", "a~2"])))
+@given(st.lists(st.sampled_from(["a", "a~2", "a~3", "b", "a~2~2"]), max_size=12),
+       st.sets(st.sampled_from(["a", "a~2"])))
 def test_made_ids_are_unique_and_the_first_of_a_kind_keeps_its_own(wanted: list[str], taken: set[str]) -> None:
     found = unique_ids(wanted, taken)
     assert len({*found, *taken}) == len(found) + len(taken)

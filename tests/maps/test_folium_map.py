@@ -55,9 +55,9 @@ def test_study_name_cannot_end_the_title(small_result):
 
 
 def test_text_of_layers_never_stands_in_the_page_as_markup(page):
-    assert "onerror" not in page
+    assert "src=x" not in page
     assert "alert(1)" not in page
-    assert "49}" not in page
+    assert "7*7" not in page
     packed = blocks(page)["parcels"][0]
     assert "<img src=x onerror=alert(1)>" in packed["ids"]
     assert "{{ 7*7 }}{% raw %}" in packed["words"]["district"]
@@ -156,7 +156,7 @@ def test_score_breaks_are_round_rising_and_inside(low, high):
     breaks = styles.score_breaks(low, high)
     assert len(breaks) == len(styles.SCORE_RAMP) - 1
     assert (np.diff(breaks) > 0).all()
-    assert 0.0 < breaks[0]
+    assert breaks[0] > 0.0
     assert breaks[-1] <= 1.0
     assert all(abs(b * 1000 - round(b * 1000)) < 1e-9 for b in breaks)
 
@@ -172,7 +172,7 @@ def test_reasons_are_sorted_by_kind():
 
 
 def test_layer_of_too_many_lines_is_thinned_and_says_so():
-    ways = [LineString([(x, y + (x % 2) * 30) for x in np.arange(0.0, 4000.0, 40.0)]) for y in range(2000)]
+    ways = [LineString([(40.0 * i, y + (i % 2) * 30.0) for i in range(100)]) for y in range(2000)]
     frame = gpd.GeoDataFrame({"road_id": [str(i) for i in range(len(ways))]}, geometry=ways, crs="EPSG:4547")
     light = thin_lines(frame)
     assert 0 < sum(len(way.coords) for way in light.geometry) <= MOST_LINE_VERTICES

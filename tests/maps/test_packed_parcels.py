@@ -19,8 +19,8 @@ STEP_DEG = 1.0 / UNITS_PER_DEGREE
 
 def _rebuilt(arrays: dict[str, np.ndarray], row: int) -> list[np.ndarray]:
     """Return the paths of one feature in degrees."""
-    path_start = np.concatenate([[0], np.cumsum(arrays["path_count"])])
-    vertex_start = np.concatenate([[0], np.cumsum(arrays["vertex_count"])])
+    path_start = np.concatenate([[0], np.cumsum(arrays["path_count"], dtype=int)])
+    vertex_start = np.concatenate([[0], np.cumsum(arrays["vertex_count"], dtype=int)])
     xy = np.column_stack([arrays["x"], arrays["y"]]) / UNITS_PER_DEGREE
     return [xy[vertex_start[p]:vertex_start[p + 1]] for p in range(path_start[row], path_start[row + 1])]
 
@@ -80,7 +80,7 @@ def test_coordinates_come_back_to_a_centimetre(points):
 
 
 @settings(max_examples=40, deadline=None)
-@given(st.lists(st.floats(width=32, allow_nan=True), max_size=30), st.lists(st.integers(-2**31, 2**31 - 1), max_size=30))
+@given(st.lists(st.floats(width=32), max_size=30), st.lists(st.integers(-2**31, 2**31 - 1), max_size=30))
 def test_arrays_of_every_type_come_back(floats, integers):
     arrays = {"a": np.array(floats, dtype=np.float32), "x": np.array(integers, dtype=np.int32),
               "b": np.array(integers, dtype=np.int64).astype(np.uint16), "c": np.zeros(3, dtype=np.uint8)}
@@ -123,7 +123,7 @@ def test_columns_that_classes_share_are_packed_once(small_result):
 def test_broken_rules_are_listed_per_parcel(small_result):
     _, arrays = unpack_block(pack_parcels(small_result, "zh"))
     table = small_result.scores[0].exclusions
-    start = np.concatenate([[0], np.cumsum(arrays["broken_count_0"])])
+    start = np.concatenate([[0], np.cumsum(arrays["broken_count_0"], dtype=int)])
     for row in range(len(table.broken)):
         rules = arrays["broken_rule_0"][start[row]:start[row + 1]]
         np.testing.assert_array_equal(rules, np.flatnonzero(table.broken[row]))

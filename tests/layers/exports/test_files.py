@@ -50,13 +50,13 @@ def test_foreign_errors_are_translated(tmp_path: Path, number: int, word: str, z
     assert list(tmp_path.iterdir()) == [path]
 
 
-def test_disk_that_is_really_full() -> None:
+def test_disk_that_is_really_full(tmp_path: Path) -> None:
     full = Path("/dev/full")
     if not full.exists():
         pytest.skip("no /dev/full on this system")
 
     def fill() -> None:
-        with replace_file("/tmp/never-there/x") as _:
+        with replace_file(tmp_path / "x") as _:
             full.write_bytes(b"1")
 
     with pytest.raises(ExportError, match="disk is full"):

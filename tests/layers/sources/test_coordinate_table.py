@@ -42,7 +42,8 @@ def test_easting_and_northing_in_a_declared_crs(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(("where", "ids"), [
-    ("等级 > 2", ["010", "011"]), ("\"等级\" > 4", ["011"]), ("\"编号\" = '010'", ["010"]), ("\"站名\" IS NULL", ["011"]),
+    ("等级 > 2", ["010", "011"]), ("\"等级\" > 4", ["011"]),
+    ("\"编号\" = '010'", ["010"]), ("\"站名\" IS NULL", ["011"]),
     ("\"站名\" LIKE '嵩%' OR \"等级\" = 12", ["010", "011"]), ("1 = 0", []),
 ])
 def test_condition_compares_numbers_as_numbers(tmp_path: Path, where: str, ids: list[str]) -> None:

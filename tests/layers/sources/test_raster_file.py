@@ -55,11 +55,11 @@ def test_old_datum_is_refused(tmp_path: Path) -> None:
 
 @pytest.mark.filterwarnings("ignore::rasterio.errors.NotGeoreferencedWarning")
 def test_complaints(tmp_path: Path) -> None:
-    with pytest.raises(LayerNotFoundError, match="gone.tif"):
+    with pytest.raises(LayerNotFoundError, match=r"gone\.tif"):
         _read(tmp_path / "gone.tif")
     broken = tmp_path / "broken.tif"
     broken.write_bytes(b"II*\x00 no")
-    with pytest.raises(LayerError, match="broken.tif"):
+    with pytest.raises(LayerError, match=r"broken\.tif"):
         _read(broken)
     with pytest.raises(CrsError, match="EPSG:4547"):
         _read(_write(tmp_path / "bare.tif", None))

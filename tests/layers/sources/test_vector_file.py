@@ -161,7 +161,7 @@ def test_broken_file_is_one_sentence(tmp_path: Path, name: str, content: bytes) 
 
 
 def test_missing_file(tmp_path: Path) -> None:
-    with pytest.raises(LayerNotFoundError, match="gone.gpkg"):
+    with pytest.raises(LayerNotFoundError, match=r"gone\.gpkg"):
         _read(tmp_path / "gone.gpkg")
     with pytest.raises(LayerNotFoundError, match="no path given"):
         read(LayerSpec(name="roads", source="vector_file"), CONTEXT)
