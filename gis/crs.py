@@ -112,6 +112,17 @@ def to_wgs84_frame(frame: gpd.GeoDataFrame) -> gpd.GeoDataFrame:
     return _moved(frame, parse_crs(WGS84))
 
 
+def require_transformation(source: str | int | CRS, target: str | int | CRS) -> None:
+    """Check that coordinates can be brought from ``source`` to ``target`` within a metre or so.
+
+    Raises
+    ------
+    CrsError
+        A CRS is unknown, or no transformation between the two datums is public.
+    """
+    _transformer(parse_crs(source), parse_crs(target))
+
+
 def axis_order_problem(
     frame_bounds: Bounds,
     area_bounds_wgs84: Bounds,

@@ -161,13 +161,14 @@ def raster_from_file(path: str | Path, metric_crs: str, *, unit: str, source_crs
     Raises
     ------
     CrsError
-        The file has no CRS or no place on the ground and none is declared, or a CRS is unknown.
+        The file has no place on the ground and none is declared, a CRS is unknown, or no
+        transformation between the two datums is public.
     LayerNotFoundError
         There is no such file.
     LayerError
         The file is not a raster that can be read, or its grid is rotated.
     """
-    from gis.crs import parse_crs, require_metric
+    from gis.crs import parse_crs, require_metric, require_transformation
 
     require_metric(metric_crs)
     if not Path(path).exists():
@@ -176,6 +177,7 @@ def raster_from_file(path: str | Path, metric_crs: str, *, unit: str, source_crs
     with _dataset(str(path)) as file:
         _check_grid(file, str(path), source_crs)
         declared = source_crs or file.crs.to_wkt()
+        require_transformation(declared, metric_crs)
         grid, size = file.transform, (file.height, file.width)
         if not _is_same_crs(declared, metric_crs) or grid.e > 0.0:
             with _warped(file, metric_crs, parse_crs(declared).to_wkt(), is_categorical) as moved:

@@ -40,7 +40,7 @@ class Intake:
     """Rows rejected since, by row number."""
 
     repairs: Mapping[int, tuple[Text, ...]] = field(default_factory=dict)
-    """What was repaired, by row number."""
+    """What was repaired, by row number; it does not count for a row that is rejected after all."""
 
     def with_frame(self, frame: gpd.GeoDataFrame) -> Intake:
         """Return the intake with other columns or geometries for the same rows.
@@ -69,8 +69,7 @@ class Intake:
         rows = self.frame.index[mask]
         remarks = {int(row): Remark(name, "rejected", reason)
                    for row, name, reason in zip(rows, self.names(mask), _each(reasons, len(rows)), strict=True)}
-        left = {row: texts for row, texts in self.repairs.items() if row not in remarks}
-        return replace(self, frame=self.frame[~mask], rejected={**self.rejected, **remarks}, repairs=left)
+        return replace(self, frame=self.frame[~mask], rejected={**self.rejected, **remarks})
 
     def repair(self, mask: Mask, reasons: Text | Sequence[Text]) -> Intake:
         """Note that the rows of ``mask`` are used after a repair; see :meth:`reject`."""

@@ -109,7 +109,7 @@ def _policy_layers(result: StudyResult) -> Iterator[MapLayer]:
 
 
 def _zone_look(zone: PolicyZone) -> Variant:
-    return Variant(title=zone.title, values=(zone.zone_id,), colour=zone.colour, fill=zone.colour, fill_opacity=0.13,
+    return Variant(title=zone.title, values=(zone.zone_id,), colour=zone.colour, fill=zone.colour, fill_opacity=0.2,
                    width_px=1.4)
 
 

@@ -5,7 +5,6 @@ It holds no script and fetches nothing; the same study gives the same bytes.
 
 from __future__ import annotations
 
-from html import escape
 from importlib import resources
 
 from gis.bilingual import Language
@@ -37,14 +36,14 @@ def render_report(result: StudyResult, *, language: Language) -> str:
         report_sites.top_sites(page), report_end.edge_centres(page), report_end.not_scored(page),
         report_end.limits(page), report_end.clauses(page),
     ]
-    title = f"{result.pack.title.to(language)} · {result.study.name}"
     lang = "zh-CN" if language == "zh" else "en"
     body = "\n".join(part for part in parts if part)
     return (f'<!DOCTYPE html>\n<html lang="{lang}">\n<head>\n<meta charset="utf-8">\n'
             '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
             # Even a mistake in escaping could then run nothing and call no one.
             "<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; style-src 'unsafe-inline'\">\n"
-            f"<title>{escape(title)}</title>\n<style>\n{_style()}</style>\n</head>\n<body>\n<main>\n{body}\n</main>\n"
+            f"<title>{report_front.heading(result, language)}</title>\n"
+            f"<style>\n{_style()}</style>\n</head>\n<body>\n<main>\n{body}\n</main>\n"
             "</body>\n</html>\n")
 
 

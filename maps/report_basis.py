@@ -7,7 +7,7 @@ from html import escape
 from layers.types import LayerProvenance
 from maps.manifest import missing_layers
 from maps.report_figures import MapSheet, swatch
-from maps.report_page import Page, items
+from maps.report_page import Heading, Page, items
 from siting.types import ZonePermission
 from siting.wording import CERTAINTY_WORDS, KIND_WORDS, PERMISSION_WORDS
 
@@ -17,7 +17,7 @@ ZONE_OPACITY = 0.7
 def data(page: Page) -> str:
     """Return where every layer came from, what became of its rows, and what is missing."""
     say = page.say
-    headings = page.headings("图层|Layer", "来源|Source", "可信度|Certainty", "坐标基准|Datum", "#读入|Read",
+    headings = page.headings("!图层|Layer", "来源|Source", "!可信度|Certainty", "坐标基准|Datum", "#读入|Read",
                              "#采用|Accepted", "#修复|Repaired", "#舍弃|Rejected",
                              "许可、署名、审图号、说明|Licence, attribution, approval, note")
     rows = [_source_row(page, p) for p in page.result.city_layers.provenance]
@@ -31,7 +31,7 @@ def data(page: Page) -> str:
 def _source_row(page: Page, source: LayerProvenance) -> list[str]:
     ledger = source.ledger
     terms = [source.licence, source.attribution, source.approval_number, source.vintage]
-    said = "；".join(escape(t) for t in terms if t)
+    said = page.semicolon.join(escape(t) for t in terms if t)
     note = page.text(source.note)
     hashed = f' <span class="hash">{escape(source.sha256[:8])}</span>' if source.sha256 else ""
     reader = escape(source.source) + hashed
@@ -79,9 +79,8 @@ def source_line(page: Page, *layers: str) -> str:
         if source.layer in layers:
             sure = page.word(CERTAINTY_WORDS, source.certainty)
             terms = [escape(t) for t in (source.attribution, source.approval_number) if t]
-            parts.append("，".join([f"{page.layer(source.layer)}（{sure}）" if page.language == "zh"
-                                   else f"{page.layer(source.layer)} ({sure})", *terms]))
-    shown = "；".join(dict.fromkeys(parts))
+            parts.append(page.comma.join([page.layer(source.layer) + page.bracketed(sure), *terms]))
+    shown = page.semicolon.join(dict.fromkeys(parts))
     return f'<span class="source">{page.say("资料：", "Data: ")}{shown}</span>' if shown else ""
 
 
@@ -98,8 +97,8 @@ def _units_table(page: Page) -> str:
     say = page.say
     titles = {z.zone_id: page.text(z.title) for z in page.result.pack.zones}
     known = {u.unit_id: u for u in page.result.pack.units}
-    headings = page.headings("政策单元|Unit", "类型|Kind", "所属分区|Zone", "#图上面积（平方公里）|Drawn (km²)",
-                             "#公布面积（平方公里）|Published (km²)", "边界可信度|Outline", "依据|Clause")
+    headings = page.headings("政策单元|Unit", "!类型|Kind", "所属分区|Zone", "#图上面积（平方公里）|Drawn (km²)",
+                             "#公布面积（平方公里）|Published (km²)", "!边界可信度|Outline", "依据|Clause")
     rows = []
     for row in page.result.units.itertuples():
         unit = known.get(str(row.unit_id))
@@ -115,7 +114,7 @@ def _units_table(page: Page) -> str:
 
 def _matrix(page: Page) -> str:
     pack = page.result.pack
-    headings = [(page.say("类型", "Type"), "text"), *((page.text(z.title), "text") for z in pack.zones)]
+    headings: list[Heading] = [(page.say("类型", "Type"), "text"), *((page.text(z.title), "text") for z in pack.zones)]
     found = {(p.zone_id, p.development_type): p for p in pack.permissions}
     scored = {s.site_class.development_type for s in page.result.scores}
     rows = []

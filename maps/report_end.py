@@ -36,7 +36,7 @@ def _statement(page: Page, plan: EdgePlan) -> str:
         (page.say("布设数 / 可选宿主", "Placed / hosts"), f"{plan.n_facilities:,} / {plan.n_hosts:,}"),
         (page.say("服务半径（直线）", "Reach (straight line)"), page.amount(plan.service_radius_m, "m")),
         (page.say("覆盖需求", "Demand covered"),
-         escape(f"{plan.demand_covered:,.2f} / {plan.demand_total:,.2f}（{share}）") + page.say(
+         f"{plan.demand_covered:,.2f} / {plan.demand_total:,.2f}{page.bracketed(share)}" + page.say(
              f"，需求点 {n_covered} / {len(plan.demand)}", f", points {n_covered} / {len(plan.demand)}")),
         (page.say("求解状态", "Solver"),
          page.word(_SOLVER_WORDS, plan.solver_status.lower()) + page.say(f"，最优间隙 {gap}", f", gap {gap}")),
@@ -78,10 +78,10 @@ def _figure(page: Page, plan: EdgePlan) -> str:
 
 
 def _table(page: Page, plan: EdgePlan) -> str:
-    headings = page.headings("#图号|No.", "编号|Key", "宿主|Host", "政策单元|Unit", "主供变电站|Feed A",
+    headings = page.headings("#图号|No.", "!编号|Key", "宿主|Host", "政策单元|Unit", "主供变电站|Feed A",
                              "#距离（米）|Distance (m)", "#电压（千伏）|Voltage (kV)", "备供变电站|Feed B",
                              "#距离（米）|Distance (m)", "#电压（千伏）|Voltage (kV)", "#覆盖需求|Demand",
-                             "#需求点|Points", "可信度|Certainty")
+                             "#需求点|Points", "!可信度|Certainty")
     names = "name_zh" if page.language == "zh" else "name_en"
     units = dict(zip(page.result.units["unit_id"], page.result.units[names], strict=True))
     stations = _station_names(page)
@@ -118,7 +118,8 @@ def _uncovered(page: Page, plan: EdgePlan) -> str:
     if left.empty:
         return page.paragraph("全部需求点均被覆盖。", "Every demand point is covered.")
     left = left.sort_values(["demand", "demand_id"], ascending=[False, True], kind="stable").head(20)
-    names = "、".join(f"{row['name']}（{row['demand']:g}）" for row in left.fillna({"name": ""}).to_dict("records"))
+    names = page.comma.join(str(row["name"] or row["demand_id"]) + page.bracketed(f"{row['demand']:g}")
+                            for row in left.fillna({"name": ""}).to_dict("records"))
     return page.paragraph(f"未覆盖的需求点（需求量大者在前，至多 20 个）：{names}",
                           f"Demand not covered (largest first, at most 20): {names}")
 

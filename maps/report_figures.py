@@ -81,7 +81,7 @@ class MapSheet:
     def label(self, position: Sequence[float], text: str, size: float = 15.0, weight: str = "normal") -> None:
         """Write a name near a position where it covers no other name; leave it out where there is no room."""
         width = sum(size if ord(c) > 0x2E7F else size * 0.58 for c in text)
-        for dy in (0.0, 1.1, -1.1, 2.2, -2.2, 3.3, -3.3):
+        for dy in (0.0, 1.1, -1.1, 2.2, -2.2):
             x = min(max(position[0], width / 2 + 2), WIDTH_PX - width / 2 - 2)
             y = position[1] + dy * size
             box = (x - width / 2, y - size * 0.8, x + width / 2, y + size * 0.3)

@@ -6,11 +6,12 @@ from html import escape
 
 import numpy as np
 
+from gis.bilingual import Language
 from layers.types import CERTAINTIES
 from maps.manifest import file_name, product_version
 from maps.report_page import Page, facts, hectares, items, score_text, whole
 from siting.tables import criterion_title, top_rows
-from siting.types import Criterion, SiteClass, SiteScores
+from siting.types import Criterion, SiteClass, SiteScores, StudyResult
 from siting.wording import CERTAINTY_WORDS, quantity
 
 
@@ -21,19 +22,25 @@ def title_block(page: Page) -> str:
     roles = (say("编制", "Prepared"), say("校核", "Checked"), say("审定", "Approved"), say("日期", "Date"))
     signatures = "".join(f"<th>{role}</th><td></td>" for role in roles)
     pairs = [
-        (say("研究范围", "City"), page.text(result.pack.title) + f"（{escape(result.pack.adcode)}）"),
+        (say("研究范围", "City"), page.text(result.pack.title) + page.bracketed(escape(result.pack.adcode))),
         (say("方案文件", "Study file"),
          _hashed(file_name(result.study.path) or result.study.name, result.study.sha256)),
         (say("城市规则包", "City pack"), _hashed(result.pack.city, result.pack.sha256)),
         (say("坐标参考系", "Metric CRS"), escape(result.pack.metric_crs) + say("（CGCS2000 高斯—克吕格三度带）",
                                                                             " (CGCS2000, 3-degree Gauss-Krueger)")),
         (say("数据截至", "Data up to"),
-         escape("、".join(vintages)) or say("各图层均未注明", "not stated by any layer")),
+         escape(page.comma.join(vintages)) or say("各图层均未注明", "not stated by any layer")),
         (say("软件版本", "Software"), "算址 suanzhi " + escape(product_version())),
     ]
     return (f'<header><p class="kind">{say("数据中心与边缘数据中心选址研究报告", "Siting study of data centres")}</p>'
-            f"<h1>{page.text(result.pack.title)} · {escape(result.study.name)}</h1>{facts(pairs)}"
+            f"<h1>{heading(result, page.language)}</h1>{facts(pairs)}"
             f'<table class="signatures"><tbody><tr>{signatures}</tr></tbody></table></header>')
+
+
+def heading(result: StudyResult, language: Language) -> str:
+    """Return the name of the study, escaped: the city's, and the study's own where it has one."""
+    city = result.pack.title.to(language)
+    return escape(city if result.study.name == result.pack.city else f"{city} · {result.study.name}")
 
 
 def _hashed(name: str, sha256: str) -> str:
@@ -43,8 +50,8 @@ def _hashed(name: str, sha256: str) -> str:
 def summary(page: Page) -> str:
     """Return the main findings, and a warning where they rest on data that is not real."""
     say = page.say
-    headings = page.headings("类别|Class", "#候选地块（个）|Candidates", "#合格（个）|Eligible",
-                             "#合格面积（公顷）|Eligible area (ha)", "首选地块|Best site", "#得分|Score",
+    headings = page.headings("!类别|Class", "#候选地块（个）|Candidates", "#合格（个）|Eligible",
+                             "#合格面积（公顷）|Eligible area (ha)", "!首选地块|Best site", "#得分|Score",
                              "#数据覆盖|Data coverage")
     rows = [_summary_row(page, scores) for scores in page.result.scores]
     return page.section("主要结论", "Main findings", _warning(page),
@@ -83,8 +90,8 @@ def _warning(page: Page) -> str:
     for grade in reversed(CERTAINTIES[1:]):
         found = [page.layer(name) for name in names if layers.certainty_of(name) == grade]
         if found:
-            parts.append(f"<b>{page.word(CERTAINTY_WORDS, grade)}</b>：{'、'.join(found)}" if page.language == "zh"
-                         else f"<b>{page.word(CERTAINTY_WORDS, grade)}</b>: {', '.join(found)}")
+            colon = "：" if page.language == "zh" else ": "
+            parts.append(f"<b>{page.word(CERTAINTY_WORDS, grade)}</b>{colon}{page.comma.join(found)}")
     if not parts:
         return ""
     lead = page.say("本报告的下列图层并非实测数据，据此得出的具体地块结论只供演练与比选，须以权属和现状资料复核：",
@@ -98,14 +105,14 @@ def request(page: Page) -> str:
     study, pack, say = page.result.study, page.result.pack, page.say
     grid = study.grid_size_m or pack.grid_size_m
     pairs = [
-        (say("评价类别", "Classes"), "、".join(page.text(s.site_class.title) for s in page.result.scores)),
+        (say("评价类别", "Classes"), page.comma.join(page.text(s.site_class.title) for s in page.result.scores)),
         (say("候选对象", "Candidates"), say("给定地块", "given parcels") if study.candidates == "parcels"
          else say(f"{grid:g} 米网格", f"grid of {grid:g} m")),
         (say("每类推荐数", "Sites listed per class"), whole(study.n_top)),
         (say("权重", "Weights"), say("方案自定", "the study's own") if study.weights
          else say("城市规则包的默认值", "the pack's")),
         (say("缓解措施", "Mitigations"), _mitigations(page)),
-        (say("不采用的图层", "Layers left out"), "、".join(page.layer(n) for n in study.omitted_layers)
+        (say("不采用的图层", "Layers left out"), page.comma.join(page.layer(n) for n in study.omitted_layers)
          or say("无", "none")),
         (say("合成图层随机种子", "Seed of synthetic layers"), str(study.seed)),
     ]
@@ -126,7 +133,7 @@ def _mitigations(page: Page) -> str:
 
 def _classes_table(page: Page) -> str:
     say = page.say
-    headings = page.headings("类别|Class", "#标准机架（架）|Standard racks", "#IT 负荷（千瓦）|IT load (kW)",
+    headings = page.headings("!类别|Class", "#标准机架（架）|Standard racks", "#IT 负荷（千瓦）|IT load (kW)",
                              "#PUE 上限|PUE at most", "#供电电压（千伏）|Supply (kV)",
                              "#供电半径（米）|Feed radius (m)", "#最小用地（平方米）|Least plot (m²)",
                              "GB 50174|GB 50174", "依据|Clauses")
@@ -175,7 +182,7 @@ def method(page: Page) -> str:
 
 def _criteria_table(page: Page, scores: SiteScores) -> str:
     say = page.say
-    headings = page.headings("准则|Criterion", "#权重|Weight", "#0 分值|No points at", "#满分值|Full points at",
+    headings = page.headings("!准则|Criterion", "#权重|Weight", "#0 分值|No points at", "#满分值|Full points at",
                              "#已测候选|Measured", "依据|Clause")
     measured = 1.0 - np.isnan(scores.raw).mean(axis=0) if len(scores.raw) else np.zeros(len(scores.criteria))
     rows = [_criterion_row(page, c, float(share)) for c, share in zip(scores.criteria, measured, strict=True)]

@@ -12,7 +12,7 @@ from layers.schemas import LAYERS
 from siting.types import Citation, StudyResult
 from siting.wording import number, quantity, word
 
-Align = Literal["text", "number"]
+Align = Literal["text", "number", "short"]
 Heading = tuple[str, Align]
 """A column's heading (HTML) and how its cells are set."""
 
@@ -62,11 +62,15 @@ class Page:
         return f'<a class="cite" href="#clause-{place}">[{place}]</a>{mark}'
 
     def headings(self, *titles: str) -> list[Heading]:
-        """Return column headings from ``"中文|English"``; a leading ``#`` sets the column as numbers."""
+        """Return column headings from ``"中文|English"``.
+
+        A leading ``#`` sets the column as numbers, a leading ``!`` keeps its short cells on one line.
+        """
+        aligns: dict[str, Align] = {"#": "number", "!": "short"}
         found: list[Heading] = []
         for title in titles:
-            zh, en = title.removeprefix("#").split("|")
-            found.append((self.say(zh, en), "number" if title.startswith("#") else "text"))
+            zh, en = title.lstrip("#!").split("|")
+            found.append((self.say(zh, en).replace("（", "<wbr>（"), aligns.get(title[0], "text")))
         return found
 
     def section(self, zh: str, en: str, *parts: str) -> str:
@@ -96,7 +100,9 @@ class Page:
         head = "".join(f'<th class="{align}">{name}</th>' for name, align in headings)
         body = "\n".join("<tr>" + "".join(f'<td class="{align}">{cell}</td>' for cell, (_, align)
                                           in zip(row, headings, strict=True)) + "</tr>" for row in rows)
-        return (f'<table class="{kind}"><caption><b>{title}</b> {caption}</caption>\n<thead><tr>{head}</tr></thead>\n'
+        # The caption is a row of the head: on paper it then stays with the table, and returns on its next page.
+        label = f'<tr><th class="caption" colspan="{len(headings)}"><b>{title}</b> {caption}</th></tr>'
+        return (f'<table class="{kind}">\n<thead>{label}<tr>{head}</tr></thead>\n'
                 f"<tbody>\n{body}\n</tbody></table>")
 
     def figure(self, caption: str, svg: str, legend: str) -> str:
@@ -105,6 +111,20 @@ class Page:
         title = self.say(f"图 {self.n_figures}", f"Figure {self.n_figures}")
         return (f'<figure>\n{svg}\n<div class="legend">{legend}</div>\n'
                 f"<figcaption><b>{title}</b> {caption}</figcaption></figure>")
+
+    @property
+    def comma(self) -> str:
+        """Return what separates the items of a list."""
+        return "、" if self.language == "zh" else ", "
+
+    @property
+    def semicolon(self) -> str:
+        """Return what separates longer items of a list."""
+        return "；" if self.language == "zh" else "; "
+
+    def bracketed(self, html: str) -> str:
+        """Return HTML in the brackets of the report's language."""
+        return f"（{html}）" if self.language == "zh" else f" ({html})"
 
     def paragraph(self, zh: str, en: str, kind: str = "") -> str:
         """Return an escaped paragraph."""

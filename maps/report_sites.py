@@ -37,16 +37,16 @@ def eligibility(page: Page) -> str:
 
 
 def _rules_table(page: Page, scores: SiteScores, title: str) -> str:
-    headings = page.headings("规则|Rule", "性质|Effect", "#限值|Limit", "#已检验|Tested", "#违反|Broken",
+    headings = page.headings("规则|Rule", "!性质|Effect", "#限值|Limit", "#已检验|Tested", "#违反|Broken",
                              "#违反面积（公顷）|Area (ha)", "#唯一原因|Sole reason", "依据|Clause")
     counts = summary_by_rule(page.result, scores.site_class.class_id)
     rows = []
-    for rule, count in zip(scores.exclusions.rules, counts.itertuples(), strict=True):
-        tested = f"{count.n_tested:,}" if count.n_tested else page.say("未检验", "not tested")
+    for rule, count in zip(scores.exclusions.rules, counts.to_dict("records"), strict=True):
+        tested = f"{count['n_tested']:,}" if count["n_tested"] else page.say("未检验", "not tested")
         note = f"<br><small>{page.text(rule.note)}</small>" if rule.note else ""
         rows.append([f"{page.text(rule.title)} <code>{escape(rule.rule_id)}</code>{note}", _effect(page, rule),
-                     _limit(page, rule), tested, f"{count.n_broken:,}", hectares(float(count.area_m2)),
-                     f"{count.n_only:,}", page.cite(rule.citation, assumed=rule.assumed)])
+                     _limit(page, rule), tested, f"{count['n_broken']:,}", hectares(count["area_m2"]),
+                     f"{count['n_only']:,}", page.cite(rule.citation, assumed=rule.assumed)])
     return page.table(title + page.say("：逐条规则的检验结果", ": result by rule"), headings, rows, kind="wide")
 
 
@@ -64,20 +64,21 @@ def _limit(page: Page, rule: ExclusionRule) -> str:
 
 
 def _units_table(page: Page, scores: SiteScores, title: str) -> str:
-    headings = page.headings("分区|Zone", "政策单元|Unit", "许可|Policy", "#候选|Candidates", "#合格|Eligible",
+    headings = page.headings("分区|Zone", "政策单元|Unit", "!许可|Policy", "#候选|Candidates", "#合格|Eligible",
                              "#合格面积（公顷）|Eligible (ha)", "主要排除原因|Main reasons of exclusion",
-                             "#最高得分|Best score", "最佳地块|Best site")
+                             "#最高得分|Best score", "!最佳地块|Best site")
     names = {r.rule_id: page.text(r.title) for r in scores.exclusions.rules}
     rows = []
-    for row in summary_by_zone(page.result, scores.site_class.class_id, language=page.language).itertuples():
+    table = summary_by_zone(page.result, scores.site_class.class_id, language=page.language)
+    for row in table.to_dict("records"):
         outside = page.say("规划分区之外", "outside the plan")
-        reasons = [part.rpartition(": ") for part in row.excluded_by.split("; ") if part][:3]
-        rows.append([escape(str(row.zone)) or outside, escape(str(row.unit)) or "–",
-                     page.word(PERMISSION_WORDS, row.permission) if isinstance(row.permission, str) else "–",
-                     f"{row.n_candidates:,}", f"{row.n_eligible:,}", hectares(row.eligible_area_m2),
-                     "；".join(f"{names.get(key, '')} {count}" for key, _, count in reasons) or "–",
-                     score_text(None if np.isnan(row.best_score) else row.best_score),
-                     escape(row.best_parcel_id) or "–"])
+        reasons = [part.rpartition(": ") for part in row["excluded_by"].split("; ") if part][:3]
+        rows.append([escape(str(row["zone"])) or outside, escape(str(row["unit"])) or "–",
+                     page.word(PERMISSION_WORDS, row["permission"]) if isinstance(row["permission"], str) else "–",
+                     f"{row['n_candidates']:,}", f"{row['n_eligible']:,}", hectares(row["eligible_area_m2"]),
+                     page.semicolon.join(f"{names.get(key, '')} {count}" for key, _, count in reasons) or "–",
+                     score_text(None if np.isnan(row["best_score"]) else row["best_score"]),
+                     escape(row["best_parcel_id"]) or "–"])
     return page.table(title + page.say("：各政策单元的结果", ": result by unit"), headings, rows, kind="wide")
 
 
@@ -115,7 +116,7 @@ def _sites_figure(page: Page, scores: SiteScores, title: str) -> str:
 
 
 def _sites_table(page: Page, scores: SiteScores, title: str) -> str:
-    headings = page.headings("#名次|Rank", "地块|Parcel", "政策单元 / 分区|Unit / zone", "许可|Policy", "用地|Use",
+    headings = page.headings("#名次|Rank", "!地块|Parcel", "政策单元 / 分区|Unit / zone", "!许可|Policy", "!用地|Use",
                              "#面积（公顷）|Area (ha)", "#得分|Score", "#数据覆盖|Coverage",
                              "得分最多的准则|Earns most by", "失分最多|Loses most by")
     zones = {z.zone_id: page.text(z.title) for z in page.result.pack.zones}
@@ -137,22 +138,22 @@ def _sites_table(page: Page, scores: SiteScores, title: str) -> str:
 
 def _block(page: Page, explained: Explanation) -> str:
     """Return one site's explanation: verdict, bars of its criteria, penalties, and the clauses word by word."""
-    condition = f"（{page.text(explained.condition)}）" if explained.condition else ""
+    condition = page.bracketed(page.text(explained.condition)) if explained.condition else ""
     outside = page.say("规划分区之外", "outside the plan")
     place = " · ".join(part for part in (
         page.text(explained.unit), page.text(explained.zone) or outside, page.amount(explained.area_m2, "m2"),
         page.word(LAND_USE_WORDS, explained.land_use), page.word(CERTAINTY_WORDS, explained.certainty)) if part)
     most = max((_most_points(c, explained) for c in explained.criteria), default=0.0)
-    bars = "".join(_bar_row(page, c, explained, most) for c in
-                   sorted(explained.criteria, key=lambda c: -c.contribution))
+    measured = sorted((c for c in explained.criteria if c.raw is not None), key=lambda c: -c.contribution)
+    bars = "".join(_bar_row(page, c, explained, most) for c in measured)
     heads = "".join(f'<th class="{align}">{title}</th>' for title, align in page.headings(
-        "准则|Criterion", "#实测|Measured", "得分 / 满分|Points / most", "#得分|Points", "#满分|Most"))
+        "!准则|Criterion", "#实测|Measured", "得分 / 满分|Points / most", "#得分|Points", "#满分|Most"))
     return (f'<div class="site"><h4><span class="rank">{explained.rank}</span> {escape(explained.parcel_id)}'
             f'<span class="score">{score_text(explained.score)}</span></h4><p class="place">{place}</p>'
             f'<table class="bars"><thead><tr>{heads}</tr></thead><tbody>{bars}</tbody></table>'
             f"<p><b>{page.say('政策：', 'Policy: ')}</b>{page.word(PERMISSION_WORDS, explained.permission) or outside}"
             f"{condition} {_quote(page, explained)}</p>"
-            f"{_penalties(page, explained.penalties)}{_untested(page, explained.untested)}</div>")
+            f"{_penalties(page, explained.penalties)}{_unknown(page, explained)}</div>")
 
 
 def _most_points(line: CriterionLine, explained: Explanation) -> float:
@@ -167,7 +168,7 @@ def _bar_row(page: Page, line: CriterionLine, explained: Explanation, most: floa
            f'height="10" fill="#e4e4e4" stroke="#888" stroke-width=".6"/><rect x="1" y="1" width="{filled:.1f}" '
            f'height="10" fill="{BLUE}"/></svg>')
     return (f'<tr><td>{page.text(line.title)} {page.cite(line.citation, assumed=line.assumed)}</td>'
-            f'<td class="number">{page.amount(line.raw, line.unit)}</td><td>{bar if points else "–"}</td>'
+            f'<td class="number">{page.amount(line.raw, line.unit)}</td><td>{bar}</td>'
             f'<td class="number">{line.contribution:.4f}</td><td class="number">{points:.4f}</td></tr>')
 
 
@@ -188,8 +189,10 @@ def _penalties(page: Page, reasons: tuple[ReasonLine, ...]) -> str:
     return f"<p><b>{lead}</b></p>" + items(said)
 
 
-def _untested(page: Page, reasons: tuple[ReasonLine, ...]) -> str:
-    if not reasons:
-        return ""
-    names = ("、" if page.language == "zh" else ", ").join(page.text(r.title) for r in reasons)
-    return f'<p class="untested"><b>{page.say("未检验：", "Not tested: ")}</b>{names}</p>'
+def _unknown(page: Page, explained: Explanation) -> str:
+    """Name the criteria that were not measured and the rules that were not tested."""
+    unmeasured = page.comma.join(page.text(c.title) for c in explained.criteria if c.raw is None and c.weight > 0)
+    untested = page.comma.join(page.text(r.title) for r in explained.untested)
+    parts = ((page.say("未测准则：", "Not measured: "), unmeasured),
+             (page.say("未检验规则：", "Not tested: "), untested))
+    return "".join(f'<p class="unknown"><b>{lead}</b>{names}</p>' for lead, names in parts if names)

@@ -149,7 +149,7 @@ LAYER_STYLES: Mapping[str, LayerStyle] = MappingProxyType({
     "telecom_rooms": LayerStyle(group="network", order=170, is_shown=False, label_zoom=14, label_priority=20, variants=(
         Variant(colour="#ffffff", fill="#00796b", radius_px=4, shape="square", width_px=1),)),
     "base_stations": LayerStyle(group="network", order=130, is_shown=False, variants=(
-        Variant(colour="#ffffff", fill="#4db6ac", radius_px=2.4, shape="triangle", width_px=0.5),)),
+        Variant(colour="#ffffff", fill="#4db6ac", radius_px=3.4, shape="triangle", width_px=0.6),)),
     "data_centres": LayerStyle(group="demand", order=190, label_zoom=11.5, label_priority=60,
                                error_radius_column="error_radius_km", variants=(
         Variant(colour="#ffffff", fill="#4527a0", radius_px=6, shape="diamond", fill_opacity=1.0),)),
@@ -173,7 +173,7 @@ OTHER_LAYER = LayerStyle(group="constraints", order=128, is_shown=False, variant
 FEED_LINES = LayerStyle(group="results", order=196, variant_column="feed", variants=(
     Variant(title=Text(zh="A 路供电", en="feed A"), values=("A",), colour="#c2185b", width_px=2.0),
     Variant(title=Text(zh="B 路供电", en="feed B"), colour="#c2185b", width_px=2.0, dash=(3, 5))))
-COVERAGE = LayerStyle(group="results", order=110, is_shown=False, is_clickable=False, variants=(
+COVERAGE = LayerStyle(group="results", order=90, is_shown=False, is_clickable=False, variants=(
     Variant(colour="#6a1b9a", fill="#ce93d8", fill_opacity=0.13, width_px=1.2, dash=(6, 4)),))
 
 

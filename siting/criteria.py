@@ -136,7 +136,9 @@ def _reusable_building_area(scene: Scene, criterion: Criterion) -> Floats:
     """Reusable floor that the parcel states; else the floor of the buildings that stand on it."""
     around = scene.surroundings
     if "building_area_m2" in around.candidates.columns:
-        return around.candidates["building_area_m2"].to_numpy(dtype=np.float64)
+        stated = around.candidates["building_area_m2"].to_numpy(dtype=np.float64)
+        if not np.isnan(stated).all():
+            return stated
     if not around.city_layers.has("buildings"):
         return around.unknown()
     buildings = around.city_layers.frame("buildings")

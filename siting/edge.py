@@ -192,10 +192,10 @@ def _least_certain(chosen: _Hosts) -> list[str]:
 
 
 def _feed_lines(ids: NDArray[np.object_], chosen: _Hosts) -> gpd.GeoDataFrame:
-    """Straight connections from each edge centre to its substations; not a route."""
+    """Straight connections from each edge centre to its substations, not routes; none where it stands in one."""
     rows = []
     for place, feed in enumerate("AB"):
-        for i in np.flatnonzero(chosen.feeds.index[:, place] >= 0):
+        for i in np.flatnonzero(chosen.feeds.distance_m[:, place] > 0):
             substation = chosen.substations.iloc[chosen.feeds.index[i, place]]
             line = shapely.shortest_line(chosen.frame.geometry.iloc[i], substation.geometry)
             rows.append({"edge_centre_id": ids[i], "feed": feed, "substation_id": substation["substation_id"],

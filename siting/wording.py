@@ -75,7 +75,9 @@ def decimals(unit: str) -> int:
 
 def unit_word(unit: str, language: Language) -> str:
     """Return the unit as it is printed (``m2`` as m²)."""
-    return word(_UNIT_WORDS, unit, language)
+    # An empty word is meant here: "level" goes without a unit in English.
+    known = _UNIT_WORDS.get(unit)
+    return unit if known is None else known.zh if language == "zh" else known.en
 
 
 def number(value: float, places: int) -> str:

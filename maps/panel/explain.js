@@ -31,9 +31,9 @@
   /* Document, heading and the sentence itself. */
   panel.clause = function (citation) {
     const where = [citation.document, citation.heading, citation.ids].filter(Boolean).join(" · ");
-    return el("div", { class: "clause" }, el("div", { text: panel.phrase("clause") + "：" + where }),
+    return el("div", { class: "clause" }, el("div", { text: panel.phrase("clause") + panel.phrase("colon") + where }),
       citation.quote ? el("blockquote", { text: citation.quote }) : null,
-      citation.status ? el("small", { text: panel.phrase("status") + "：" + citation.status }) : null);
+      citation.status ? el("small", { text: panel.phrase("status") + panel.phrase("colon") + citation.status }) : null);
   };
 
   panel.explainParcel = function (i) {
@@ -76,11 +76,11 @@
     return section(panel.phrase("permission"),
       el("p", {}, el("span", { class: "chip " + permission.verdict, text: permission.word }),
         el("span", { text: " " + permission.zone }), permission.assumed ? assumedMark() : null),
-      permission.condition ? el("p", { text: panel.phrase("condition") + "：" + permission.condition }) : null,
+      permission.condition ? el("p", { text: panel.phrase("condition") + panel.phrase("colon") + permission.condition }) : null,
       panel.clause(permission.citation));
   }
 
-  const assumedMark = () => el("span", { class: "assumed", text: panel.phrase("assumed") });
+  const assumedMark = () => el("span", { class: "assumed-mark", text: panel.phrase("assumed") });
 
   function brokenParts(parcels, siteClass, k, i) {
     const [from, to] = panel.brokenRange(parcels, k, i);
@@ -126,7 +126,8 @@
     const unknown = rows.filter((row) => Number.isNaN(row.raw));
     return section(panel.phrase("criteria"), ...known.map((row) => criterionBar(row, widest)),
       ...unknown.map(({ criterion }) => el("p", { class: "missing" }, el("span", { text: criterion.title }),
-        el("span", { text: panel.phrase("no_data") + " · " + panel.phrase("weight") + " " + panel.percent(criterion.weight) }))));
+        el("span", { text: panel.phrase("no_data") + " · " + panel.phrase("weight") + " " + panel.percent(criterion.weight) }))),
+      unknown.length ? el("p", { class: "fine", text: panel.phrase("weights_raised") }) : null);
   }
 
   function criterionBar({ criterion, raw, share }, widest) {
@@ -146,7 +147,7 @@
   function uncheckedPart(siteClass) {
     if (!siteClass.unchecked.length) return null;
     return section(panel.phrase("not_checked"), el("p", { class: "fine",
-      text: siteClass.unchecked.map((r) => siteClass.rules[r].title).join("；") }));
+      text: siteClass.unchecked.map((r) => siteClass.rules[r].title).join(panel.phrase("semicolon")) }));
   }
 
   panel.explainEdgeCentre = function (centre) {
@@ -158,8 +159,8 @@
       facts([
         [panel.phrase("host"), study.hosts[centre.host].title],
         [panel.phrase("feed_a"), feed(centre.feeds[0])], [panel.phrase("feed_b"), feed(centre.feeds[1])],
-        [panel.phrase("demand_covered"), panel.number(centre.demand, 2) + "（"
-          + panel.phrase("demand_points", { n: centre.n_demand }) + "）"],
+        [panel.phrase("demand_covered"), panel.number(centre.demand, 2) + " · "
+          + panel.phrase("demand_points", { n: centre.n_demand })],
         [panel.phrase("zone"), centre.zone], [panel.phrase("unit"), centre.unit],
         [panel.phrase("certainty"), centre.certainty],
       ]),

@@ -60,7 +60,7 @@
     const used = new Set(layer.arrays.variant);
     const dimension = Math.max(...new Set(layer.shapes.dimension));
     const rows = layer.variants.filter((_, v) => used.has(v)).map((look) => row(lookSwatch(look, dimension), look.title));
-    const thinned = layer.is_thinned ? "（" + panel.phrase("thinned") + "）" : "";
+    const thinned = layer.is_thinned ? " · " + panel.phrase("thinned") : "";
     if (rows.length > 1) return el("div", { class: "part" }, heading(layer.title + thinned), ...rows);
     return el("div", { class: "part single" }, ...rows);
   }

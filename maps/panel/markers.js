@@ -32,6 +32,20 @@
         zIndexOffset: 1000 - order, keyboard: true, title: parcels.ids[i], alt: parcels.ids[i],
       }).on("click", () => panel.openParcel(i)).addTo(topMarkers);
     });
+    panel.sortOutPins();
+  };
+
+  /* A pin that would lie over a better one becomes a dot until there is room. */
+  panel.sortOutPins = function () {
+    const { map, topMarkers } = panel.state;
+    const kept = [];
+    topMarkers.eachLayer((marker) => {
+      const at = map.latLngToLayerPoint(marker.getLatLng());
+      const isCrowded = kept.some((other) => Math.abs(other.x - at.x) < TOP_SIZE[0] * 0.8
+        && Math.abs(other.y - at.y) < TOP_SIZE[1] * 0.8);
+      if (!isCrowded) kept.push(at);
+      marker.options.icon.options.html.classList.toggle("is-crowded", isCrowded);
+    });
   };
 
   function edgeMarker(centre) {

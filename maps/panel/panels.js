@@ -84,7 +84,7 @@
     const close = el("button", { type: "button", class: "close", text: "×", "aria-label": panel.phrase("close") });
     const sheet = el("div", { class: "sheet", hidden: true }, close, el("h2", { text: panel.phrase("data") }),
       sourceTable(about.sources),
-      list("missing_layers", about.missing.map((m) => m.layer + "（" + panel.phrase("missing_means") + m.purpose + "）")),
+      list("missing_layers", about.missing.map((m) => m.layer + " — " + panel.phrase("missing_means") + m.purpose)),
       list("notes", about.notes), list("facts", about.facts),
       list("documents", about.documents.map((d) => d.title + (d.status ? " — " + d.status : ""))));
     close.addEventListener("click", () => { sheet.hidden = true; });
@@ -93,7 +93,7 @@
 
   function sourceTable(sources) {
     const heads = ["layer", "certainty", "source", "rows", "note"].map((key) => el("th", { text: panel.phrase(key) }));
-    const rows = sources.map((s) => el("tr", { class: s.kind }, el("td", { text: s.layer }),
+    const rows = sources.map((s) => el("tr", {}, el("td", { text: s.layer }),
       el("td", {}, el("span", { class: "chip " + s.kind, text: s.certainty })), el("td", { text: s.source }),
       el("td", { text: s.rows }), el("td", { text: s.more })));
     return el("table", {}, el("thead", {}, el("tr", {}, ...heads)), el("tbody", {}, ...rows));

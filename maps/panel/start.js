@@ -48,6 +48,7 @@
     panel.makeMarkers(map);
     panel.state.labelCanvas.redraw();
     map.on("click", onClick);
+    map.on("zoomend", panel.sortOutPins);
     map.on("popupclose", () => deselect());
     await new Promise((drawn) => requestAnimationFrame(() => requestAnimationFrame(drawn)));
   }

@@ -81,10 +81,7 @@
       context.beginPath();
       context.arc(x * view.scale - view.originX, y * view.scale - view.originY,
         ((layer.error_radius_km[i] * 1000) / metresPerUnit) * view.scale, 0, 7);
-      context.globalAlpha = 0.08;
-      context.fillStyle = look.fill;
-      context.fill();
-      context.globalAlpha = 0.7;
+      context.globalAlpha = 0.55;
       context.stroke();
     }
     context.globalAlpha = 1;

@@ -105,7 +105,7 @@ def test_page_draws_from_a_file_and_asks_for_nothing(browser, files, language):
     heading = seen.page.locator(".card.layers summary").inner_text()
     assert heading.startswith("图层" if language == "zh" else "Layers")
     banner = seen.page.locator(".banner").inner_text()
-    assert ("不得用于决策" if language == "zh" else "Not for decisions") in banner
+    assert ("不得用于决策" if language == "zh" else "not for decisions") in banner
     assert "GS(2024)0650" in seen.page.locator(".footer").inner_text()
     seen.checked()
     seen.page.context.close()
@@ -226,6 +226,15 @@ def test_layers_can_be_switched(zh_map):
     for box in zh_map.page.locator("input[data-layer]").all():
         box.set_checked(True)
     assert "服务范围" in zh_map.page.locator(".legend-body").inner_text()
+
+
+def test_pins_that_would_hide_better_ones_become_dots(zh_map):
+    crowded = """(zoom) => {
+        suanzhiPanel.state.map.setZoom(zoom, { animate: false });
+        return [...document.querySelectorAll(".pin")].map((pin) => pin.classList.contains("is-crowded"));
+    }"""
+    assert zh_map.page.evaluate(crowded, 7) == [False, True, True, True, True]
+    assert zh_map.page.evaluate(crowded, 13) == [False] * 5
 
 
 def test_edge_centre_tells_of_host_and_two_feeds(zh_map):

@@ -15,6 +15,7 @@ from layers.schemas import LAYERS
 from maps import styles
 from maps.folium_map import PANEL_SCRIPTS, PANEL_STYLES, render_map
 from maps.map_layers import MOST_LINE_VERTICES, map_layers, pack_layer, thin_lines, variant_of
+from maps.map_phrases import PHRASES
 from maps.map_study import banner_lines, study_data
 from maps.packed_geometry import unpack_block
 
@@ -67,6 +68,21 @@ def test_every_panel_file_is_in_the_page():
     from importlib.resources import files
     there = {path.name for path in (files("maps") / "panel").iterdir() if path.name[-3:] in (".js", "css")}
     assert there == {*PANEL_SCRIPTS, *PANEL_STYLES}
+
+
+def test_browser_code_asks_for_phrases_that_are_there():
+    from importlib.resources import files
+    code = "".join((files("maps") / "panel" / name).read_text(encoding="utf-8") for name in PANEL_SCRIPTS)
+    asked = set(re.findall(r'(?:phrase|card|list)\("(\w+)"', code))
+    assert {"rank_of", "layers", "missing_layers"} <= asked
+    assert asked <= set(PHRASES)
+
+
+def test_browser_code_never_writes_markup():
+    from importlib.resources import files
+    for name in PANEL_SCRIPTS:
+        code = (files("maps") / "panel" / name).read_text(encoding="utf-8")
+        assert not re.search(r"innerHTML|outerHTML|insertAdjacentHTML|document\.write|eval\(", code), name
 
 
 def test_every_vector_layer_that_is_there_is_drawn(small_result, page):

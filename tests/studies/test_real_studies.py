@@ -136,6 +136,6 @@ def test_second_source_of_districts_gives_the_same_city(zhengzhou: Path, zhengzh
     columns = ["parcel_id", "district"]
     one, two = (pd.read_csv(folder / "parcels.csv", encoding="utf-8-sig", usecols=columns).set_index("parcel_id")
                 for folder in (zhengzhou, other))
-    both = one.join(two, rsuffix="_amap", how="inner")
+    both = one.join(two.add_suffix("_amap"), how="inner")
     assert len(both) > 0.97 * len(one)
     assert (both["district"] == both["district_amap"]).mean() > 0.97

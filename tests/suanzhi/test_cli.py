@@ -32,7 +32,7 @@ def test_help_loads_nothing_heavy() -> None:
     (["rules", "atlantis"], 4, "known: "),
     (["explain", "nowhere", "P1"], 3, "nowhere"),
     (["run", "zhengzhou", "--lang", "fr"], 2, "zh | en"),
-    (["run"], 2, "STUDY"),
+    (["run"], 2, "Missing argument"),
     (["frobnicate"], 2, "frobnicate"),
 ])
 def test_wrong_call_is_one_sentence_and_its_code(tmp_path: Path, arguments: list[str], code: int,

@@ -131,9 +131,9 @@ def test_rounding_keeps_polygons_valid_and_in_place(spokes: list[tuple[float, fl
     given_array = np.array([star], dtype=object)
     written = to_rfc7946(given_array)[0]
     assert json.loads(shapely.to_geojson(written))["type"] in ("Polygon", "MultiPolygon", "GeometryCollection")
+    assert np.array_equal(shapely.get_coordinates(written), np.round(shapely.get_coordinates(written), 7))
     if star.is_valid and not shapely.set_precision(star, 1e-7).is_empty:
         assert written.is_valid
-        assert written.equals_exact(to_rfc7946(np.array([written], dtype=object))[0], 0.0)
         # A spike thinner than the last decimal may go, but no ground beyond a rounded outline.
         assert written.symmetric_difference(star).area <= star.length * 1e-7
         assert all(shapely.is_ccw(part.exterior) for part in shapely.get_parts(written)
