@@ -43,6 +43,7 @@ PHRASES: Mapping[str, Text] = MappingProxyType({
     "not_checked": Text(zh="因缺数据未核查的规定", en="Rules not checked for want of data"),
     "not_measured": Text(zh="此处未测", en="not measured here"),
     "shall": Text(zh="必须", en="shall"),
+    "should": Text(zh="宜", en="should"),
     "measured": Text(zh="实测", en="measured"),
     "required": Text(zh="要求", en="required"),
     "assumed": Text(zh="假定值", en="assumed value"),
@@ -85,6 +86,8 @@ PHRASES: Mapping[str, Text] = MappingProxyType({
     "notes": Text(zh="规划文本说明", en="Notes on the plan"),
     "facts": Text(zh="仅报告、不计分的事实", en="Facts that are reported and not scored"),
     "documents": Text(zh="引用文件", en="Documents cited"),
+    "borders": Text(zh="行政区划", en="Boundaries"),
+    "approval_number": Text(zh="审图号", en="map approval number"),
     "crs_note": Text(zh="计算坐标系 {crs}；图面 WGS84（与 CGCS2000 差异在图面尺度可忽略）",
                      en="Computed in {crs}; drawn in WGS84 (the difference from CGCS2000 does not show at map scale)"),
 })

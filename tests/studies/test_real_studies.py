@@ -103,7 +103,7 @@ def test_no_large_site_outside_the_start_area(tianfu: Path) -> None:
 
 def test_edge_centres_have_two_feeds_and_stated_coverage(out: Path) -> None:
     centres = gpd.read_file(out / "layers/edge_centres.geojson")
-    assert len(centres) == manifest(out)["results"]["edge"]["n_facilities"]
+    assert len(centres) == manifest(out)["results"]["edge_plan"]["n_facilities"]
     assert (centres["feed_a_id"] != centres["feed_b_id"]).all()
     assert (centres["feed_a_distance_m"] <= centres["feed_b_distance_m"]).all()
     assert centres["feed_a_distance_m"].max() <= 3_000
