@@ -105,7 +105,7 @@ def _plot_area_ratio(scene: Scene, criterion: Criterion) -> Floats:
 
 
 def _compactness(scene: Scene, criterion: Criterion) -> Floats:
-    return scene.surroundings.candidates["compactness"].to_numpy(dtype=np.float64)
+    return np.asarray(scene.surroundings.candidates["compactness"], dtype=np.float64)
 
 
 def _slope(scene: Scene, criterion: Criterion) -> Floats:
@@ -136,7 +136,7 @@ def _reusable_building_area(scene: Scene, criterion: Criterion) -> Floats:
     """Reusable floor that the parcel states; else the floor of the buildings that stand on it."""
     around = scene.surroundings
     if "building_area_m2" in around.candidates.columns:
-        stated = around.candidates["building_area_m2"].to_numpy(dtype=np.float64)
+        stated = np.asarray(around.candidates["building_area_m2"], dtype=np.float64)
         if not np.isnan(stated).all():
             return stated
     if not around.city_layers.has("buildings"):

@@ -195,4 +195,11 @@ def _facts(city_layers: CityLayers, pack: CityPack, scores: list[SiteScores],
         facts.append(Text(zh="未布设边缘数据中心：缺少" + "、".join(t.zh for t in lacking) + "或宿主图层。",
                           en="No edge centres were placed: missing " + ", ".join(t.en for t in lacking)
                              + " or host layers."))
+    if edge_plan is not None:
+        idle = edge_plan.edge_centres.loc[edge_plan.edge_centres["n_demand_covered"] == 0, "edge_centre_id"]
+        if len(idle):
+            facts.append(Text(
+                zh=f"边缘数据中心 {'、'.join(idle)} 不是任何需求点的最近中心：已知需求用更少的中心即可覆盖，它们只作备用。",
+                en=f"Edge centres {', '.join(idle)} are nearest to no demand point: fewer would cover the known demand, "
+                   "and these are a reserve."))
     return tuple(facts)

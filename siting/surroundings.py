@@ -157,4 +157,4 @@ def demand_weights(frame: gpd.GeoDataFrame) -> Floats:
     """Return the demand of each point; 1 each where the layer states none, 0 where one is unknown."""
     if "demand" not in frame.columns or frame["demand"].isna().all():
         return np.ones(len(frame))
-    return np.nan_to_num(frame["demand"].to_numpy(dtype=np.float64), nan=0.0).clip(min=0.0)
+    return np.asarray(np.nan_to_num(frame["demand"].to_numpy(dtype=np.float64), nan=0.0).clip(min=0.0))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+import hashlib
 import json
 import runpy
 import shutil
@@ -34,8 +36,6 @@ def written(result, tmp_path_factory) -> Path:
 
 def _save(result: StudyResult, folder: Path, language: str = "zh") -> None:
     """Write what an explanation is read from, without the map."""
-    import hashlib
-
     path = write_csv(contribution_table(result, language=language), folder / "parcels.csv")
     digest = hashlib.sha256(path.read_bytes()).hexdigest()
     manifest = build_manifest(result, {"parcels.csv": digest})
@@ -103,8 +103,6 @@ def test_a_parcel_outside_the_plan_says_so(result):
 
 
 def test_a_mitigated_rule_names_its_measure(tmp_path):
-    import dataclasses
-
     result = BUILD()
     scores = []
     for own in result.scores:
