@@ -196,10 +196,18 @@ def _facts(city_layers: CityLayers, pack: CityPack, scores: list[SiteScores],
                           en="No edge centres were placed: missing " + ", ".join(t.en for t in lacking)
                              + " or host layers."))
     if edge_plan is not None:
-        idle = edge_plan.edge_centres.loc[edge_plan.edge_centres["n_demand_covered"] == 0, "edge_centre_id"]
-        if len(idle):
-            facts.append(Text(
-                zh=f"边缘数据中心 {'、'.join(idle)} 不是任何需求点的最近中心：已知需求用更少的中心即可覆盖，它们只作备用。",
-                en=f"Edge centres {', '.join(idle)} are nearest to no demand point: fewer would cover the known demand, "
-                   "and these are a reserve."))
+        facts.extend(_idle_centres(edge_plan))
     return tuple(facts)
+
+
+def _idle_centres(edge_plan: EdgePlan) -> list[Text]:
+    """Name the edge centres that are nearest to no demand point."""
+    is_idle = edge_plan.edge_centres["n_demand_covered"] == 0
+    idle = [str(i) for i in edge_plan.edge_centres.loc[is_idle, "edge_centre_id"]]
+    if not idle:
+        return []
+    return [Text(
+        zh=f"边缘数据中心 {'、'.join(idle)} 不是任何需求点的最近中心："
+           "已知需求用更少的中心即可覆盖，它们只作备用。",
+        en=f"Edge centres {', '.join(idle)} are nearest to no demand point: "
+           "fewer would cover the known demand, and these are a reserve.")]
