@@ -105,6 +105,9 @@ class Unit:
     citation: Citation
     """The clause that puts it in its zone."""
 
+    assumed: tuple[str, ...] = ()
+    """Names of the fields above that nobody published."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DevelopmentType:

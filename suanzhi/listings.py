@@ -29,6 +29,12 @@ def rule_lines(pack: CityPack, language: Language) -> Iterator[str]:
         members = "、".join(u.title.to(language) for u in pack.units if u.zone_id == zone.zone_id)
         title, role = zone.title.to(language), zone.role.to(language)
         yield f"{zone.zone_id}\t{title}：{role}（{members}）\t{clause(zone.citation)}"
+    yield to("## 政策单元", "## Units")
+    for unit in pack.units:
+        level = unit.land_price_level
+        price = "" if level is None else to(f"，地价等级 {level}", f", land price level {level}")
+        yield (f"{unit.unit_id}\t{unit.title.to(language)} → {unit.zone_id}{price}"
+               f"{_assumed('land_price_level' in unit.assumed, language)}\t{clause(unit.citation)}")
     yield to("## 准入", "## Permissions")
     for permission in pack.permissions:
         condition = f"（{permission.condition.to(language)}）" if permission.condition else ""

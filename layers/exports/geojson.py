@@ -153,9 +153,11 @@ def _features(frame: gpd.GeoDataFrame, id_column: str, pairs: Sequence[tuple[str
 
 def _plain_values(column: pd.Series[Any]) -> list[object]:
     """Return the values of a column as JSON knows them."""
-    if column.dtype.kind in "biu":
+    # pandas' own nullable types have the same kinds and may hold NA: they go value by value.
+    is_plain = isinstance(column.dtype, np.dtype)
+    if is_plain and column.dtype.kind in "biu":
         return list(column.tolist())
-    if column.dtype.kind == "f":
+    if is_plain and column.dtype.kind == "f":
         return [value if math.isfinite(value) else None for value in column.tolist()]
     return [_plain(value) for value in column.tolist()]
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import shutil
 import signal
 import subprocess
@@ -161,10 +160,13 @@ def test_interrupted_run_leaves_old_outputs(out: Path, tmp_path: Path) -> None:
     old = tmp_path / "old"
     shutil.copytree(out, old)
     before = hashes(old)
-    for wait_s in (1.0, 3.0):
-        process = subprocess.Popen([sys.executable, "-m", "suanzhi", "run", "zhengzhou", "--out", str(old)],
-                                   stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd=tmp_path,
-                                   env={**os.environ})
+    # The signal may come at any step of the run, once the command itself has started.
+    start = "import sys, suanzhi.cli; print('ready', flush=True); suanzhi.cli.main()"
+    for wait_s in (0.5, 2.0, 4.0):
+        process = subprocess.Popen([sys.executable, "-c", start, "run", "zhengzhou", "--out", str(old)],
+                                   stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd=tmp_path)
+        assert process.stdout is not None
+        assert process.stdout.readline() == "ready\n"
         time.sleep(wait_s)
         process.send_signal(signal.SIGINT)
         _, complaint = process.communicate(timeout=60)

@@ -148,3 +148,14 @@ def test_polygon_that_is_broken_or_falls_into_a_point_is_written_all_the_same() 
     assert [geometry.geom_type for geometry in written] == ["Polygon", "Polygon", "MultiPolygon", "GeometryCollection"]
     assert len(written[0].exterior.coords) == 4
     assert shapely.is_ccw(written[2].geoms[1].exterior)
+
+
+def test_nullable_columns_become_null(tmp_path: Path) -> None:
+    frame = gpd.GeoDataFrame({
+        "id": ["a", "b"], "count": pd.array([3, None], dtype="Int64"), "depth": pd.array([0.5, None], dtype="Float64"),
+        "flag": pd.array([True, None], dtype="boolean"),
+    }, geometry=[Point(460000, 3840000), Point(460001, 3840001)], crs="EPSG:4547")
+    path = write_geojson(frame, tmp_path / "n.geojson", id_column="id")
+    found = [f["properties"] for f in json.loads(path.read_text(encoding="utf-8"))["features"]]
+    assert found[0] == {"id": "a", "count": 3, "depth": 0.5, "flag": True}
+    assert found[1] == {"id": "b", "count": None, "depth": None, "flag": None}
