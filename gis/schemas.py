@@ -11,7 +11,7 @@ import geopandas as gpd
 from gis.bilingual import Text
 from gis.errors import SchemaError
 
-Kind = Literal["text", "number", "flag"]
+Kind = Literal["text", "number", "flag", "date"]
 GeometryKind = Literal["point", "line", "polygon"]
 
 GEOMETRY_TYPES: Mapping[GeometryKind, tuple[str, ...]] = {

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -37,18 +38,21 @@ class Repair:
     """Why a geometry was repaired or rejected; None where it was accepted."""
 
 
-def repair(geometries: Geometries) -> Repair:
+def repair(geometries: Geometries, dimensions: Collection[int] = (0, 1, 2)) -> Repair:
     """Make geometries valid without changing what they say, and reject those that say nothing.
 
     Rejected are missing and empty geometries, coordinates that are not finite, lines without
     length, polygons without area, and polygons whose area a repair would change by more than 1 %.
-    Of a mixed collection the parts of the highest dimension stay. Heights are dropped, which does
+    Of a mixed collection the parts of the highest dimension that is wanted stay. Heights are dropped, which does
     not count as a repair.
 
     Parameters
     ----------
     geometries
         Shapely geometries, shape (n,).
+    dimensions
+        Dimensions wanted (0 points, 1 lines, 2 polygons). They choose among the parts of a
+        collection; a geometry that holds none of them keeps what it has.
 
     Returns
     -------
@@ -66,7 +70,7 @@ def repair(geometries: Geometries) -> Repair:
     is_odd = ~is_rejected
     is_odd[is_odd] = ~shapely.is_valid(made[is_odd]) | (shapely.get_type_id(made[is_odd]) == _COLLECTION)
     for row in np.flatnonzero(is_odd):
-        made[row], reasons[row], is_rejected[row] = _repaired(made[row])
+        made[row], reasons[row], is_rejected[row] = _repaired(made[row], dimensions)
     is_flat = ~is_rejected & (_size(made) <= 0.0)
     _tell(reasons, is_flat, _FLAT)
     is_rejected |= is_flat
@@ -263,15 +267,24 @@ class _Meetings:
     masks: Geometries
 
 
-def _repaired(geometry: Geometry) -> tuple[Geometry, Text, bool]:
+def _repaired(geometry: Geometry, dimensions: Collection[int]) -> tuple[Geometry, Text, bool]:
     """Return the repaired geometry, the reason, and whether it has to be rejected."""
     fault = shapely.is_valid_reason(geometry)
     reason = _MIXED if fault == "Valid Geometry" else _fault(fault)
-    dimension, area = int(shapely.get_dimensions(geometry)), float(shapely.area(geometry))
+    dimension, area = _wanted_dimension(geometry, dimensions), float(shapely.area(geometry))
     valid = _parts_of_dimension(shapely.make_valid(geometry), dimension)
     if dimension == 2 and abs(shapely.area(valid) - area) > AREA_TOLERANCE * area:
         return valid, _AREA_CHANGED, True
     return (valid, _FLAT, True) if shapely.is_empty(valid) else (valid, reason, False)
+
+
+def _wanted_dimension(geometry: Geometry, wanted: Collection[int]) -> int:
+    """Return the highest dimension of the parts that is wanted, or the highest of all."""
+    parts = shapely.get_parts(geometry)
+    while (shapely.get_type_id(parts) == _COLLECTION).any():
+        parts = shapely.get_parts(parts)
+    found = {int(dimension) for dimension in shapely.get_dimensions(parts[~shapely.is_empty(parts)])}
+    return max(found & set(wanted) or found)
 
 
 def _fault(fault: str) -> Text:

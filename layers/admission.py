@@ -3,29 +3,48 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import geopandas as gpd
 import numpy as np
 import pandas as pd
 import shapely
+from numpy.typing import NDArray
 
 from gis.bilingual import Text
-from gis.errors import SchemaError
+from gis.errors import SchemaError, SitingToolError
 from gis.rasters import Bounds
-from gis.schemas import GEOMETRY_TYPES, FrameSchema, Kind
+from gis.schemas import GEOMETRY_TYPES, FrameSchema, GeometryKind, Kind
 from gis.vector import repair
 from layers.conversion import convert_fields, with_constants
 from layers.intake import Intake
+from layers.oddities import noted
 from layers.placement import Placed, place
 from layers.schemas import LayerSchema
 from layers.sources.types import LoadContext, RawVector
 from layers.types import CERTAINTIES, Certainty, LayerSpec, Ledger
 
+Mask = NDArray[np.bool_]
+
+MAX_VERTICES = 5_000_000
+"""A feature with more vertices is rejected: its repair alone would need gigabytes."""
+
+MAX_EXTENTS = 20.0
+"""A polygon larger than so many times the bounding box of the study area says nothing of a place in it (the outline
+of a country among parcels) and is rejected."""
+
+CITY_WIDE_LAYERS = ("districts", "water", "protected_land")
+"""Layers whose polygons may be of any size: a sea, a national park, the district that a city lies in."""
+
 _NO_GEOMETRY = Text(zh="没有几何，或几何无法读取", en="no geometry, or one that cannot be read")
-_NOWHERE = Text(zh="坐标不在地球上", en="coordinates lie nowhere on the globe")
+_NOWHERE = Text(zh="坐标不在地球上，或超出投影坐标系的范围",
+                en="coordinates lie nowhere on the globe, or beyond the reach of the projection")
 _OUTSIDE = Text(zh="整体位于研究范围之外", en="outside the study area")
+_CLOSED_LINE = Text(zh="闭合线，按其围成的面处理", en="a closed line, taken as the outline of a polygon")
 _UNKNOWN_REPAIR = Text(zh="几何已修复", en="geometry repaired")
+
+_DIMENSIONS: dict[GeometryKind, int] = {"point": 0, "line": 1, "polygon": 2}
+_LINE, _RING = 1, 2  # type numbers of GEOS
 
 _EMPTY_COLUMNS: dict[Kind, Callable[[pd.Index], pd.Series]] = {
     "text": lambda index: pd.Series([None] * len(index), index=index, dtype=object),
@@ -49,6 +68,9 @@ class Admitted:
 
     crs: str
     """CRS it came in."""
+
+    n_outside: int = 0
+    """Rows wholly outside the study area; of parcels they are rejected."""
 
 
 def admit(raw: RawVector, spec: LayerSpec, schema: LayerSchema, context: LoadContext, *,
@@ -85,22 +107,61 @@ def admit(raw: RawVector, spec: LayerSpec, schema: LayerSchema, context: LoadCon
         The coordinates cannot be placed.
     """
     frame_schema = _frame_schema(schema)
-    intake = Intake(frame=_plain_frame(raw, spec), n_read=raw.n_read, id_column=schema.id_column,
-                    left_out=raw.remarks)
-    _check_required(intake.frame, frame_schema)
-    intake = convert_fields(intake, schema)
-    intake = _with_known_certainty(intake, raw.certainty or spec.certainty, spec.name)
+    intake = _typed(raw, spec, schema)
     intake = intake.reject(_is_nothing(intake.frame), _NO_GEOMETRY)
+    intake = _of_bearable_size(intake)
     placed = place(intake.frame, spec, context, datum=raw.datum, area=area)
     intake = _placed(intake, placed)
-    intake = _repaired(intake)
+    intake = _repaired(_outlined(intake, frame_schema), frame_schema)
     intake = _of_right_kind(intake, frame_schema)
+    if schema.name not in CITY_WIDE_LAYERS:
+        intake = _of_city_size(intake, context)
+    is_outside = _is_outside(intake.frame, context)
     if schema.name == "parcels":
-        intake = _inside(intake, context)
+        intake = intake.reject(is_outside, _OUTSIDE)
     intake = _identified(intake, spec.name, taken, n_before)
     frame = _in_order(_with_all_columns(intake.frame, frame_schema), frame_schema)
     frame_schema.check(frame)
-    return Admitted(frame.reset_index(drop=True), intake.ledger(), raw.datum_note or placed.datum_note, placed.crs)
+    ledger = replace(intake.ledger(), notes=noted(frame, schema.id_column))
+    return Admitted(frame.reset_index(drop=True), ledger, raw.datum_note or placed.datum_note, placed.crs,
+                    int(is_outside.sum()))
+
+
+def problems(raw: RawVector, spec: LayerSpec, schema: LayerSchema, context: LoadContext, *,
+             area: Bounds | None = None) -> tuple[SitingToolError, ...]:
+    """Return everything that keeps a layer from being admitted, where :func:`admit` stops at the first.
+
+    Columns, words and coordinates are tried one by one, each whatever the others hold.
+
+    Parameters
+    ----------
+    raw, spec, schema, context, area
+        As for :func:`admit`.
+
+    Returns
+    -------
+    tuple of SitingToolError
+        At most one for the columns, one for the words in them and one for the coordinates.
+    """
+    found: list[SitingToolError] = []
+    try:
+        _frame_schema(schema).check(_typed(raw, spec, schema).frame)
+    except SitingToolError as error:
+        found.append(error)
+    try:
+        place(_plain_frame(raw, spec), spec, context, datum=raw.datum, area=area)
+    except SitingToolError as error:
+        found.append(error)
+    return tuple(found)
+
+
+def _typed(raw: RawVector, spec: LayerSpec, schema: LayerSchema) -> Intake:
+    """Take the rows of a source in, every column as the layer wants it."""
+    intake = Intake(frame=_plain_frame(raw, spec), n_read=raw.n_read, id_column=schema.id_column,
+                    left_out=raw.remarks)
+    _check_required(intake.frame, _frame_schema(schema))
+    intake = convert_fields(intake, schema)
+    return _with_known_certainty(intake, raw.certainty or spec.certainty, spec.name)
 
 
 def _frame_schema(schema: LayerSchema) -> FrameSchema:
@@ -127,7 +188,8 @@ def _with_known_certainty(intake: Intake, default: Certainty, name: str) -> Inta
         return intake.with_frame(intake.frame.assign(certainty=default))
     given = intake.frame["certainty"]
     filled = given.astype(object).where(given.notna(), default)
-    odd = sorted({str(value) for value in filled} - set(CERTAINTIES))
+    words = filled.astype(str)
+    odd = sorted(set(words[~words.isin(CERTAINTIES)]))
     if odd:
         known = ", ".join(CERTAINTIES)
         raise SchemaError(
@@ -139,9 +201,57 @@ def _with_known_certainty(intake: Intake, default: Certainty, name: str) -> Inta
     return intake.with_frame(intake.frame.assign(certainty=filled))
 
 
-def _is_nothing(frame: gpd.GeoDataFrame) -> np.ndarray:
+def _is_nothing(frame: gpd.GeoDataFrame) -> Mask:
     geometries = frame.geometry.to_numpy()
     return np.asarray(shapely.is_missing(geometries) | shapely.is_empty(geometries))
+
+
+def _of_bearable_size(intake: Intake) -> Intake:
+    """Reject features of more vertices than can be handled within a bounded memory."""
+    n_vertices = shapely.get_num_coordinates(intake.frame.geometry.to_numpy())
+    is_heavy = np.asarray(n_vertices > MAX_VERTICES)
+    return intake.reject(is_heavy, [
+        Text(zh=f"有 {n} 个顶点，超过上限 {MAX_VERTICES}；请先拆分或简化",
+             en=f"has {n} vertices, more than {MAX_VERTICES}; split or simplify it first")
+        for n in n_vertices[is_heavy]])
+
+
+def _outlined(intake: Intake, frame_schema: FrameSchema) -> Intake:
+    """Take closed lines as polygons where the layer takes polygons and no lines, as drawings have them."""
+    if "polygon" not in frame_schema.geometries or "line" in frame_schema.geometries:
+        return intake
+    geometries = intake.frame.geometry.to_numpy()
+    is_line = np.isin(shapely.get_type_id(geometries), (_LINE, _RING))
+    is_ring = np.asarray(is_line & shapely.is_closed(geometries) & (shapely.get_num_coordinates(geometries) > 3))
+    if not is_ring.any():
+        return intake
+    coordinates, indices = shapely.get_coordinates(geometries[is_ring], return_index=True)
+    made = geometries.copy()
+    made[is_ring] = shapely.polygons(shapely.linearrings(coordinates, indices=indices))
+    series = gpd.GeoSeries(made, index=intake.frame.index, crs=intake.frame.crs, name="geometry")
+    return intake.with_frame(intake.frame.set_geometry(series)).repair(is_ring, _CLOSED_LINE)
+
+
+def _of_city_size(intake: Intake, context: LoadContext) -> Intake:
+    """Reject polygons far larger than the study area."""
+    if context.area_of_interest is None:
+        return intake
+    west, south, east, north = context.area_of_interest.bounds
+    area_m2 = shapely.area(intake.frame.geometry.to_numpy())
+    is_huge = np.asarray(area_m2 > MAX_EXTENTS * (east - west) * (north - south))
+    return intake.reject(is_huge, [
+        Text(zh=f"面积 {found / 1e6:.0f} 平方公里，超过研究范围外接矩形的 {MAX_EXTENTS:g} 倍",
+             en=f"covers {found / 1e6:.0f} km2, more than {MAX_EXTENTS:g} times the bounding box of the study area")
+        for found in area_m2[is_huge]])
+
+
+def _is_outside(frame: gpd.GeoDataFrame, context: LoadContext) -> Mask:
+    """Tell which rows share no point with the study area; none while it is not known."""
+    area = context.area_of_interest
+    if area is None:
+        return np.zeros(len(frame), dtype=bool)
+    shapely.prepare(area)
+    return np.asarray(~shapely.intersects(area, frame.geometry.to_numpy()), dtype=bool)
 
 
 def _placed(intake: Intake, placed: Placed) -> Intake:
@@ -159,41 +269,34 @@ def _of_right_kind(intake: Intake, frame_schema: FrameSchema) -> Intake:
     return intake.reject(is_wrong, reasons)
 
 
-def _repaired(intake: Intake) -> Intake:
+def _repaired(intake: Intake, frame_schema: FrameSchema) -> Intake:
     """Repair geometries, and note or reject the rows concerned."""
-    result = repair(intake.frame.geometry.to_numpy())
+    result = repair(intake.frame.geometry.to_numpy(), [_DIMENSIONS[kind] for kind in frame_schema.geometries])
     geometry = gpd.GeoSeries(result.geometries, index=intake.frame.index, crs=intake.frame.crs)
-    status = np.asarray(result.status)
-    reasons = np.array([reason or _UNKNOWN_REPAIR for reason in result.reasons], dtype=object)
-    is_repaired, is_rejected = status == "repaired", status == "rejected"
+    is_repaired, is_rejected = result.status == "repaired", result.status == "rejected"
+
+    def reasons(mask: Mask) -> list[Text]:
+        return [result.reasons[row] or _UNKNOWN_REPAIR for row in np.flatnonzero(mask)]
+
     intake = intake.with_frame(intake.frame.set_geometry(geometry.rename("geometry")))
-    return intake.repair(is_repaired, list(reasons[is_repaired])).reject(is_rejected, list(reasons[is_rejected]))
-
-
-def _inside(intake: Intake, context: LoadContext) -> Intake:
-    area = context.area_of_interest
-    if area is None:
-        return intake
-    shapely.prepare(area)
-    is_outside = ~shapely.intersects(area, intake.frame.geometry.to_numpy())
-    return intake.reject(np.asarray(is_outside), _OUTSIDE)
+    return intake.repair(is_repaired, reasons(is_repaired)).reject(is_rejected, reasons(is_rejected))
 
 
 def _identified(intake: Intake, name: str, taken: Collection[str], n_before: int) -> Intake:
     """Give every row an id of its own: made from the row number where there is none, with a tail where it is used."""
-    made = [f"{name}-{n_before + int(row) + 1:06d}" for row in intake.frame.index]
-    if intake.id_column in intake.frame.columns:
-        given = intake.frame[intake.id_column]
-        wanted = [own if pd.isna(found) else str(found) for own, found in zip(made, given, strict=True)]
-    else:
-        wanted = made
-    unique = unique_ids(wanted, taken)
-    is_changed = np.array([old != new for old, new in zip(wanted, unique, strict=True)], dtype=bool)
-    changes = [(old, new) for old, new in zip(wanted, unique, strict=True) if old != new]
+    frame = intake.frame
+    has_ids = intake.id_column in frame.columns
+    wanted = np.array(frame[intake.id_column] if has_ids else [None] * len(frame), dtype=object)
+    is_bare = pd.isna(wanted)
+    if is_bare.any():
+        numbers = frame.index.to_numpy(dtype=np.int64)[is_bare] + n_before + 1
+        wanted[is_bare] = np.char.add(f"{name}-", np.char.zfill(numbers.astype(str), 6)).astype(object)
+    unique = np.array(unique_ids(wanted.tolist(), taken), dtype=object)
+    is_changed = np.asarray(wanted != unique, dtype=bool)
     column = pd.Series(unique, index=intake.frame.index, dtype=object)
     return intake.with_frame(intake.frame.assign(**{intake.id_column: column})).repair(is_changed, [
         Text(zh=f"编号 {old} 重复，改为 {new}", en=f"id {old!r} was used before, changed to {new!r}")
-        for old, new in changes
+        for old, new in zip(wanted[is_changed], unique[is_changed], strict=True)
     ])
 
 
@@ -212,17 +315,19 @@ def unique_ids(wanted: list[str], taken: Collection[str] = frozenset()) -> list[
     list of str
         One per row; an id that is free stays as it is.
     """
-    used = set(taken)
-    originals = used | set(wanted)
+    names = pd.Series(wanted, dtype=object)
+    is_used = names.duplicated().to_numpy() | names.isin(list(taken)).to_numpy()
+    if not is_used.any():
+        return wanted
+    result, used = list(wanted), {*wanted, *taken}
     count: dict[str, int] = {}
-    result: list[str] = []
-    for name in wanted:
-        free = name
-        while free in used or (free != name and free in originals):
+    for row in np.flatnonzero(is_used):
+        name = free = wanted[row]
+        while free in used:
             count[name] = count.get(name, 1) + 1
             free = f"{name}~{count[name]}"
         used.add(free)
-        result.append(free)
+        result[row] = free
     return result
 
 

@@ -1,4 +1,4 @@
-"""From what a file holds to what a column means: text, numbers and voltages."""
+"""From what a file holds to what a column means: text, quantities, voltages, dates and words."""
 
 from __future__ import annotations
 
@@ -14,10 +14,14 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from gis.bilingual import Text
+from gis.errors import UsageError
 from gis.schemas import Field
+from layers.dates import parse_date
 from layers.intake import Intake
+from layers.quantities import check_unit, parse_quantity
 from layers.schemas import LayerSchema
 from layers.types import LayerSpec
+from layers.value_mapping import map_values
 
 _NUMBER = re.compile(r"[-+]?\d+(?:\.\d*)?(?:[eE][-+]?\d+)?")
 _GROUPED = re.compile(r"[-+]?\d{1,3}(?:,\d{3})+(?:\.\d+)?")
@@ -58,7 +62,7 @@ def parse_number(value: object, unit: str = "") -> float:
     return float(text) if _NUMBER.fullmatch(text) and math.isfinite(float(text)) else math.nan
 
 
-def parse_voltage_kv(value: object) -> float:
+def parse_voltage_kv(value: object, given: str = "") -> float:
     """Return the highest voltage that a cell names, in kV, or NaN.
 
     Parameters
@@ -66,6 +70,8 @@ def parse_voltage_kv(value: object) -> float:
     value
         A number or text: ``"220000;110000"`` (volts, OpenStreetMap), ``"220kV"``, ``"110/35/10"``,
         ``"±800 kV"``, ``"500千伏"``. A bare number above 1200 is volts, else kilovolts.
+    given
+        ``"V"`` or ``"kV"``, where the unit of bare numbers is known.
 
     Returns
     -------
@@ -73,11 +79,11 @@ def parse_voltage_kv(value: object) -> float:
         kV; NaN where there is no positive number.
     """
     if isinstance(value, int | float | np.number):
-        found = [_bare_voltage_kv(float(value))]
+        found = [_voltage_kv(float(value), given.lower())]
     elif isinstance(value, str):
         text = unicodedata.normalize("NFKC", value).lower()
         text = _THOUSANDS.sub(lambda group: group[0].replace(",", ""), text)
-        found = [_voltage_kv(float(number), unit) for number, unit in _VOLTAGE.findall(text)]
+        found = [_voltage_kv(float(number), unit or given.lower()) for number, unit in _VOLTAGE.findall(text)]
     else:
         found = []
     usable = [kv for kv in found if math.isfinite(kv) and kv > 0.0]
@@ -132,12 +138,12 @@ def with_constants(frame: gpd.GeoDataFrame, spec: LayerSpec) -> gpd.GeoDataFrame
     return frame.assign(**dict(spec.constants)) if spec.constants else frame
 
 
-def convert_fields(intake: Intake, schema: LayerSchema) -> Intake:
-    """Give every column that the layer knows its type, and account for values that are lost.
+def convert_fields(intake: Intake, schema: LayerSchema, spec: LayerSpec | None = None) -> Intake:
+    """Give every column that the layer knows its type and words, and account for values that are lost.
 
-    Text stays text, numbers become float64 in the unit of the field, voltages kV. A value that
-    cannot be read becomes empty and is noted as a repair; a row whose required field is empty is
-    rejected.
+    Words and codes are mapped first (see :mod:`layers.value_mapping`). Text stays text, numbers become
+    float64 in the unit of the field, voltages kV, dates ISO 8601 text. A value that cannot be read
+    becomes empty and is noted as a repair; a row whose required field is empty is rejected.
 
     Parameters
     ----------
@@ -145,21 +151,54 @@ def convert_fields(intake: Intake, schema: LayerSchema) -> Intake:
         Rows under way.
     schema
         What the layer holds.
+    spec
+        ``values``, ``units`` and the options of the mapping; no mapping if None.
 
     Returns
     -------
     Intake
-        The rows that are left, converted.
+        The rows that are left, converted. A date column is always there, empty where the source has none.
+
+    Raises
+    ------
+    UsageError
+        ``values`` or ``units`` name a column, word or unit that does not fit the layer.
+    SchemaError
+        A land-use code has several meanings and the study does not say which.
     """
-    for field in schema.frame.fields if schema.frame else ():
+    fields = {field.name: field for field in (schema.frame.fields if schema.frame else ())}
+    given = dict(spec.units) if spec else {}
+    for column, unit in given.items():
+        _check_units(column, unit, fields, schema.name)
+    if spec is not None:
+        intake = map_values(intake, schema, spec)
+    absent = [name for name, field in fields.items() if field.kind == "date" and name not in intake.frame.columns]
+    if absent:
+        nothing = pd.Series([None] * len(intake.frame), index=intake.frame.index, dtype=object)
+        intake = intake.with_frame(intake.frame.assign(**dict.fromkeys(absent, nothing)))
+    for field in fields.values():
         if field.name in intake.frame.columns:
-            intake = _convert(intake, field, is_identity=field.name == schema.id_column)
+            is_identity = field.name == schema.id_column
+            intake = _convert(intake, field, given.get(field.name, ""), is_identity=is_identity)
     return intake
 
 
-def _convert(intake: Intake, field: Field, *, is_identity: bool) -> Intake:
+def _check_units(column: str, unit: str, fields: Mapping[str, Field], layer: str) -> None:
+    """Raise where ``units`` names what is no number of the layer, or a unit that does not fit it."""
+    field = fields.get(column)
+    if field is not None and field.kind == "number":
+        return check_unit(unit, field.unit, layer, column)
+    known = [field.name for field in fields.values() if field.kind == "number"]
+    raise UsageError(
+        f"layer {layer!r}: [layers.{layer}.units] names {column!r}, which is no number of this layer; it has: "
+        f"{', '.join(known) or 'none'}",
+        f"图层 {layer!r}：[layers.{layer}.units] 中的 {column!r} 不是该图层的数值字段；现有：{'、'.join(known) or '无'}",
+    )
+
+
+def _convert(intake: Intake, field: Field, given: str, *, is_identity: bool) -> Intake:
     before = intake.frame[field.name]
-    after = _converted(before, field)
+    after = _converted(before, field, given)
     # A parsed text can only be empty where the cell was blank, which loses nothing.
     is_lost = np.zeros(len(before), dtype=bool) if field.kind == "text" else _is_filled(before) & ~_is_filled(after)
     intake = intake.with_frame(intake.frame.assign(**{field.name: after}))
@@ -171,14 +210,14 @@ def _convert(intake: Intake, field: Field, *, is_identity: bool) -> Intake:
     return intake.repair(is_lost, [_unreadable(field, value) for value in before[is_lost]])
 
 
-def _converted(column: pd.Series[Any], field: Field) -> pd.Series[Any]:
-    parsers: Mapping[str, Callable[[Any], object]] = {"text": parse_text, "flag": parse_flag}
+def _converted(column: pd.Series[Any], field: Field, given: str) -> pd.Series[Any]:
+    parsers: Mapping[str, Callable[[Any], object]] = {"text": parse_text, "flag": parse_flag, "date": parse_date}
     if field.kind != "number":
         return pd.Series([parsers[field.kind](value) for value in column.tolist()], index=column.index, dtype=object)
     if field.unit == "kV":
-        values = [parse_voltage_kv(value) for value in column.tolist()]
+        values = [parse_voltage_kv(value, given) for value in column.tolist()]
     else:
-        values = [parse_number(value, field.unit) for value in column.tolist()]
+        values = [parse_quantity(value, field.unit, given) for value in column.tolist()]
     return pd.Series(values, index=column.index, dtype=np.float64)
 
 

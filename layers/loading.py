@@ -6,7 +6,7 @@ import difflib
 import hashlib
 import warnings
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import geopandas as gpd
@@ -16,10 +16,10 @@ from pyproj import Transformer
 from shapely import Geometry, MultiPolygon, Polygon
 
 from gis.bilingual import Text
-from gis.crs import require_metric
-from gis.errors import LayerError, LayerNotFoundError, SchemaError, UsageError
+from gis.crs import parse_crs, require_metric
+from gis.errors import LayerError, LayerNotFoundError, SchemaError, SitingToolError, UsageError
 from gis.progress import Progress, silent
-from gis.rasters import Bounds, Raster
+from gis.rasters import Bounds
 from layers.admission import admit
 from layers.schemas import LAYERS
 from layers.sources import SOURCES
@@ -29,8 +29,35 @@ from layers.types import CERTAINTIES, CityLayers, LayerProvenance, LayerSpec, Le
 ABSENT = "none"
 """Source of a layer that is left out on purpose."""
 
-_STEP = Text(zh="读取图层", en="Reading layers")
+STEP = Text(zh="读取图层", en="Reading layers")
+"""What progress is told while layers are read."""
+
 _BLOCK_BYTES = 1 << 20
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Reading:
+    """What came of one spec."""
+
+    spec: LayerSpec
+    """What was asked for."""
+
+    content: gpd.GeoDataFrame | RawRaster
+    """Rows of a vector layer as the run uses them, or a raster."""
+
+    provenance: LayerProvenance
+    """Where it came from and what became of its rows."""
+
+
+@dataclass(frozen=True, eq=False)
+class Grouped:
+    """Specs by layer, and those that make no sense."""
+
+    groups: Mapping[str, tuple[LayerSpec, ...]]
+    """Specs of each layer that is given, in the order of ``layers.schemas.LAYERS``."""
+
+    problems: tuple[tuple[str, SitingToolError], ...]
+    """Layer and complaint; empty where a run may begin."""
 
 
 def load_layers(specs: Sequence[LayerSpec], *, metric_crs: str, n_parcels: int = 4000, seed: int = 20260101,
@@ -71,29 +98,25 @@ def load_layers(specs: Sequence[LayerSpec], *, metric_crs: str, n_parcels: int =
         Whatever a source, the datum or the schema of a layer complains of.
     """
     require_metric(metric_crs)
-    wanted = _by_layer(specs)
+    grouped = group_specs(specs)
+    for _, problem in grouped.problems:
+        raise problem
     context = LoadContext(metric_crs=metric_crs, frames={}, n_parcels=n_parcels, seed=seed)
-    rasters: dict[str, Raster] = {}
-    provenance: list[LayerProvenance] = []
-    total = sum(len(group) for group in wanted.values())
-    for name, group in wanted.items():
-        frames: list[gpd.GeoDataFrame] = []
+    readings: list[Reading] = []
+    total = sum(len(group) for group in grouped.groups.values())
+    for name, group in grouped.groups.items():
+        of_layer: list[Reading] = []
         for spec in group:
-            progress(_STEP, len(provenance), total)
-            raw = _read(spec, context)
-            if isinstance(raw, RawRaster):
-                rasters[name] = raw.raster
-                provenance.append(_provenance(spec, raw, Ledger(1, 1)))
-                continue
-            frame, record = _admit(spec, raw, context, frames, provenance)
-            frames.append(frame)
-            provenance.append(record)
-        if frames:
-            context = _with_layer(context, name, _joined(frames))
-    progress(_STEP, total, total)
+            progress(STEP, len(readings), total)
+            of_layer.append(take_in(spec, read_source(spec, context), context, of_layer))
+            readings.append(of_layer[-1])
+        context = with_layer(context, name, of_layer)
+    progress(STEP, total, total)
     return CityLayers(
-        metric_crs=metric_crs, frames=context.frames, rasters=rasters, provenance=tuple(provenance),
-        area_of_interest=_known_area(context), missing=tuple(name for name in LAYERS if name not in wanted),
+        metric_crs=metric_crs, frames=context.frames,
+        rasters={r.spec.name: r.content.raster for r in readings if isinstance(r.content, RawRaster)},
+        provenance=tuple(r.provenance for r in readings), area_of_interest=_known_area(context),
+        missing=tuple(name for name in LAYERS if name not in grouped.groups),
     )
 
 
@@ -130,43 +153,78 @@ def sha256_of(files: Sequence[str]) -> str:
     return digest.hexdigest()
 
 
-def _by_layer(specs: Sequence[LayerSpec]) -> dict[str, list[LayerSpec]]:
-    """Group the specs in reading order, without the layers left out, or complain."""
+def group_specs(specs: Sequence[LayerSpec]) -> Grouped:
+    """Group specs by layer in reading order, without the layers left out, and list what contradicts itself.
+
+    Parameters
+    ----------
+    specs
+        In any order.
+
+    Returns
+    -------
+    Grouped
+        The groups without the specs complained of, and every complaint: unknown layers and sources,
+        sources that exclude each other, required layers that nobody gives.
+    """
+    problems: list[tuple[str, SitingToolError]] = []
+    known: list[LayerSpec] = []
     for spec in specs:
-        _check_known(spec.name, list(LAYERS), "layer", "图层")
-        _check_known(spec.source, [*SOURCES, ABSENT], "source", "数据来源")
-    groups: dict[str, list[LayerSpec]] = {}
-    for name, schema in LAYERS.items():
-        group = [spec for spec in specs if spec.name == name]
-        given = [spec for spec in group if spec.source != ABSENT]
-        if given and len(given) < len(group):
-            raise UsageError(f"layer {name!r}: one source says none and another gives data; remove one of them",
-                             f"图层 {name!r}：既声明为 none，又给出了数据来源；请删去其一")
-        if schema.is_raster and len(given) > 1:
-            raise UsageError(f"layer {name!r}: a raster layer takes one source; merge the files first",
-                             f"图层 {name!r}：栅格图层只能有一个来源；请先合并文件")
-        if schema.is_required and not given:
-            raise LayerNotFoundError(
-                f"no run without the layer {name!r} ({schema.purpose.en}); name a source under [layers.{name}] in the "
-                "study file",
-                f"缺少必需的图层 {name!r}（{schema.purpose.zh}）；请在方案文件 [layers.{name}] 下写明来源",
-            )
-        if given:
+        found = [error for error in (_unknown(spec.name, list(LAYERS), "layer", "图层"),
+                                     _unknown(spec.source, [*SOURCES, ABSENT], "source", "数据来源")) if error]
+        problems += [(spec.name, error) for error in found]
+        known += [] if found else [spec]
+    misread = {name for name, _ in problems}
+    groups: dict[str, tuple[LayerSpec, ...]] = {}
+    for name in LAYERS:
+        group = tuple(spec for spec in known if spec.name == name)
+        given = tuple(spec for spec in group if spec.source != ABSENT)
+        problem = _contradiction(name, group, given, is_misread=name in misread)
+        if problem is not None:
+            problems.append((name, problem))
+        elif given:
             groups[name] = given
-    return groups
+    return Grouped(groups, tuple(problems))
 
 
-def _check_known(word: str, known: list[str], what_en: str, what_zh: str) -> None:
+def _contradiction(name: str, group: Sequence[LayerSpec], given: Sequence[LayerSpec], *,
+                   is_misread: bool) -> SitingToolError | None:
+    schema = LAYERS[name]
+    if given and len(given) < len(group):
+        return UsageError(f"layer {name!r}: one source says none and another gives data; remove one of them",
+                          f"图层 {name!r}：既声明为 none，又给出了数据来源；请删去其一")
+    if schema.is_raster and len(given) > 1:
+        return UsageError(f"layer {name!r}: a raster layer takes one source; merge the files first",
+                          f"图层 {name!r}：栅格图层只能有一个来源；请先合并文件")
+    if schema.is_required and not given and not is_misread:
+        return LayerNotFoundError(
+            f"no run without the layer {name!r} ({schema.purpose.en}); name a source under [layers.{name}] in the "
+            "study file",
+            f"缺少必需的图层 {name!r}（{schema.purpose.zh}）；请在方案文件 [layers.{name}] 下写明来源",
+        )
+    return None
+
+
+def _unknown(word: str, known: list[str], what_en: str, what_zh: str) -> UsageError | None:
     if word in known:
-        return
+        return None
     near = difflib.get_close_matches(word, known, n=1)
     hint_en = f"did you mean {near[0]!r}? " if near else ""
     hint_zh = f"是否为 {near[0]!r}？" if near else ""
-    raise UsageError(f"unknown {what_en} {word!r}; {hint_en}known: {', '.join(known)}",
-                     f"未知的{what_zh} {word!r}；{hint_zh}可用：{'、'.join(known)}")
+    return UsageError(f"unknown {what_en} {word!r}; {hint_en}known: {', '.join(known)}",
+                      f"未知的{what_zh} {word!r}；{hint_zh}可用：{'、'.join(known)}")
 
 
-def _read(spec: LayerSpec, context: LoadContext) -> RawVector | RawRaster:
+def read_source(spec: LayerSpec, context: LoadContext) -> RawVector | RawRaster:
+    """Read what one spec names, as its source hands it over.
+
+    Raises
+    ------
+    UsageError
+        The source does not give the kind of layer that is asked for.
+    DataError
+        Whatever the source complains of.
+    """
     raw = SOURCES[spec.source](spec, context)
     if isinstance(raw, RawRaster) != LAYERS[spec.name].is_raster:
         kind_en, kind_zh = ("raster", "栅格") if LAYERS[spec.name].is_raster else ("vector", "矢量")
@@ -178,17 +236,39 @@ def _read(spec: LayerSpec, context: LoadContext) -> RawVector | RawRaster:
     return raw
 
 
-def _admit(spec: LayerSpec, raw: RawVector, context: LoadContext, earlier: Sequence[gpd.GeoDataFrame],
-           provenance: Sequence[LayerProvenance]) -> tuple[gpd.GeoDataFrame, LayerProvenance]:
-    """Admit the rows of one source beside those of the sources before it."""
+def take_in(spec: LayerSpec, raw: RawVector | RawRaster, context: LoadContext,
+            earlier: Sequence[Reading] = ()) -> Reading:
+    """Place, repair and check what one source handed over, and account for its rows.
+
+    Parameters
+    ----------
+    spec
+        What was asked for.
+    raw
+        What the source handed over.
+    context
+        Layers read so far.
+    earlier
+        Sources of the same layer that were read before; ids stay unique across them.
+
+    Raises
+    ------
+    DataError
+        Whatever the datum or the schema of the layer complains of.
+    """
+    if isinstance(raw, RawRaster):
+        return Reading(spec=spec, content=raw, provenance=_provenance(spec, raw, Ledger(1, 1)))
     schema = LAYERS[spec.name]
-    taken = frozenset(str(name) for frame in earlier for name in frame[schema.id_column])
-    n_before = sum(record.ledger.read for record in provenance if record.layer == spec.name)
-    admitted = admit(raw, spec, schema, context, area=_area_bounds(context), taken=taken, n_before=n_before)
+    frames = [reading.content for reading in earlier if isinstance(reading.content, gpd.GeoDataFrame)]
+    taken = frozenset(str(name) for frame in frames for name in frame[schema.id_column])
+    n_before = sum(reading.provenance.ledger.read for reading in earlier)
+    admitted = admit(raw, spec, schema, context, area=area_bounds(context), taken=taken, n_before=n_before)
     record = _provenance(spec, raw, admitted.ledger)
-    certainties = {record.certainty, *admitted.frame["certainty"]}
+    certainties = {record.certainty, *admitted.frame["certainty"].unique()}
     worst = max(certainties, key=CERTAINTIES.index) if len(admitted.frame) else record.certainty
-    return admitted.frame, replace(record, datum=admitted.datum_note, crs=admitted.crs, certainty=worst)
+    record = replace(record, datum=admitted.datum_note, crs=admitted.crs, certainty=worst,
+                     n_outside=admitted.n_outside)
+    return Reading(spec=spec, content=admitted.frame, provenance=record)
 
 
 def _provenance(spec: LayerSpec, raw: RawVector | RawRaster, ledger: Ledger) -> LayerProvenance:
@@ -214,8 +294,27 @@ def _joined(frames: Sequence[gpd.GeoDataFrame]) -> gpd.GeoDataFrame:
     return joined[[*others, "geometry"]]
 
 
-def _with_layer(context: LoadContext, name: str, frame: gpd.GeoDataFrame) -> LoadContext:
-    """Return the context with one more layer; districts and zones also make the study area."""
+def with_layer(context: LoadContext, name: str, readings: Sequence[Reading]) -> LoadContext:
+    """Return the context with one more layer; districts and zones also make the study area.
+
+    Parameters
+    ----------
+    context
+        Layers read so far.
+    name
+        The layer.
+    readings
+        Its sources; those of a raster change nothing.
+
+    Raises
+    ------
+    SchemaError
+        Districts or zones without one usable outline.
+    """
+    parts = [reading.content for reading in readings if isinstance(reading.content, gpd.GeoDataFrame)]
+    if not parts:
+        return context
+    frame = _joined(parts)
     frames: Mapping[str, gpd.GeoDataFrame] = {**context.frames, name: frame}
     if name not in ("districts", "zones"):
         return replace(context, frames=frames)
@@ -235,10 +334,11 @@ def _known_area(context: LoadContext) -> Polygon | MultiPolygon:
     return context.area_of_interest
 
 
-def _area_bounds(context: LoadContext) -> Bounds | None:
-    """Return the bounds of the study area in degrees."""
+def area_bounds(context: LoadContext) -> Bounds | None:
+    """Return the bounds of the study area in degrees; while it is not known, where the metric CRS may be used."""
     if context.area_of_interest is None:
-        return None
+        use = parse_crs(context.metric_crs).area_of_use
+        return None if use is None else (use.west, use.south, use.east, use.north)
     transformer = Transformer.from_crs(context.metric_crs, "EPSG:4326", always_xy=True)
     west, south, east, north = transformer.transform_bounds(*context.area_of_interest.bounds)
     return west, south, east, north

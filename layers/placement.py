@@ -4,6 +4,10 @@ A label "EPSG:4326" in a file proves nothing in China: what web maps publish in 
 so as a rule, and it is 300 to 700 m off. So longitudes and latitudes need a declared datum. A label
 of CGCS2000 and a projected CRS on WGS84 or CGCS2000 count as a declaration, because nobody gets
 them by accident; Web Mercator, in which web maps are drawn, does not.
+
+Axes are taken as they are. Where they miss the study area in a way that a mistake explains (latitude
+before longitude, northing before easting, degrees declared as metres or the reverse) the layer is
+refused with its remedy; ``options = { swap_axes = true }`` swaps them on request, never by itself.
 """
 
 from __future__ import annotations
@@ -13,11 +17,14 @@ from typing import Literal
 
 import geopandas as gpd
 import numpy as np
-from pyproj import CRS
+import shapely
+from numpy.typing import NDArray
+from pyproj import CRS, Transformer
 
-from gis.crs import axis_order_problem, parse_crs, to_metric
+from gis.bilingual import Text
+from gis.crs import axis_order_problem, parse_crs, to_metric, to_wgs84_frame
 from gis.datum import to_wgs84
-from gis.errors import CrsError, DatumError
+from gis.errors import CrsError, DatumError, UsageError
 from gis.rasters import Bounds
 from layers.sources.types import LoadContext
 from layers.types import Datum, LayerSpec
@@ -26,6 +33,10 @@ Family = Literal["wgs84", "cgcs2000", "other"]
 
 _DEGREES = "EPSG:4326"
 _LABELS = {"wgs84": "EPSG:4326", "cgcs2000": "EPSG:4490"}
+
+SWAP_AXES = "swap_axes"
+"""Option of a spec: the file holds latitude before longitude, or northing before easting."""
+
 _FARTHEST_M = 1e8  # twice the way round the globe: no zone number before an easting reaches it
 
 
@@ -34,7 +45,8 @@ class Placed:
     """A frame in the metric CRS, and how it came there."""
 
     frame: gpd.GeoDataFrame
-    """Same rows, index and order, in the metric CRS; no geometry where the coordinates are nowhere on the globe."""
+    """Same rows, index and order, in the metric CRS; no geometry where the coordinates are nowhere on the globe or
+    farther off than the projection reaches."""
 
     datum_note: str
     """Datum it came in, and how that is known ("gcj02 (declared)")."""
@@ -52,7 +64,7 @@ def place(frame: gpd.GeoDataFrame, spec: LayerSpec, context: LoadContext, *,
     frame
         Features as read; the CRS may be missing.
     spec
-        Says the datum and the CRS that override the file's.
+        Says the datum and the CRS that override the file's, and whether to swap the axes.
     context
         Names the metric CRS.
     datum
@@ -71,10 +83,13 @@ def place(frame: gpd.GeoDataFrame, spec: LayerSpec, context: LoadContext, *,
         Nobody declared the datum, or it is neither WGS84 nor CGCS2000 nor one that can be undone.
     CrsError
         The CRS is missing or unknown, or the axes are swapped.
+    UsageError
+        The option ``swap_axes`` is neither true nor false.
     """
-    labelled = _labelled(frame, spec)
+    labelled = _swapped(_labelled(frame, spec), spec)
     crs = parse_crs(labelled.crs)
-    _check_axes(labelled, crs, spec.name, context.metric_crs, area)
+    _refuse_old_datum(crs, spec, datum)
+    _check_axes(labelled, crs, spec, context.metric_crs, area)
     found, note = declared_datum(crs, spec, datum)
     possible = _without_impossible(labelled, crs)
     if found in ("gcj02", "bd09"):
@@ -83,10 +98,36 @@ def place(frame: gpd.GeoDataFrame, spec: LayerSpec, context: LoadContext, *,
         on_ground = possible.set_crs(_LABELS[found], allow_override=True)
     else:
         on_ground = possible
-    try:
-        return Placed(to_metric(on_ground, context.metric_crs), note, crs_label(crs))
-    except CrsError as error:
-        raise CrsError(f"layer {spec.name!r}: {error.text.en}", f"图层 {spec.name!r}：{error.text.zh}") from error
+    swapped = "; axes swapped (declared)" if _is_swapped(spec) else ""
+    return Placed(_moved(on_ground, spec.name, context.metric_crs), note + swapped, crs_label(crs))
+
+
+def undeclared_degrees(frame: gpd.GeoDataFrame, spec: LayerSpec,
+                       datum: Datum | None = None) -> gpd.GeoDataFrame | None:
+    """Return a layer in degrees if nobody declared its datum, for those who want to find it.
+
+    Parameters
+    ----------
+    frame, spec, datum
+        As for :func:`place`.
+
+    Returns
+    -------
+    geopandas.GeoDataFrame or None
+        The rows that have a place on the globe, labelled EPSG:4326, longitude first; None where the
+        datum is declared, or is an old one that no declaration mends.
+
+    Raises
+    ------
+    CrsError
+        The CRS is missing or unknown.
+    """
+    labelled = _swapped(_labelled(frame, spec), spec)
+    crs = parse_crs(labelled.crs)
+    if spec.datum or datum or datum_family(crs) != "wgs84" or not (crs.is_geographic or _is_web_mercator(crs)):
+        return None
+    possible = _without_impossible(labelled, crs)
+    return to_wgs84_frame(possible[~possible.geometry.isna()])
 
 
 def declared_datum(crs: CRS, spec: LayerSpec, datum: Datum | None = None) -> tuple[Datum, str]:
@@ -111,16 +152,13 @@ def declared_datum(crs: CRS, spec: LayerSpec, datum: Datum | None = None) -> tup
     DatumError
         Nobody declared it, or the CRS rests on an older datum (Beijing 1954, Xian 1980).
     """
-    family = datum_family(crs)
-    if family == "other" and (crs.is_projected or not (spec.datum or datum)):
-        raise _old_datum(spec.name, crs)
+    _refuse_old_datum(crs, spec, datum)
     if spec.datum:
         return spec.datum, f"{spec.datum} (declared)"
     if datum:
         return datum, f"{datum} (known from the source)"
-    operation = crs.coordinate_operation
-    is_web_mercator = operation is not None and "pseudo mercator" in operation.method_name.lower().replace("-", " ")
-    if family == "cgcs2000" or (family == "wgs84" and crs.is_projected and not is_web_mercator):
+    family = datum_family(crs)
+    if family == "cgcs2000" or (family == "wgs84" and crs.is_projected and not _is_web_mercator(crs)):
         return family, f"{family} (from {crs_label(crs)})"
     raise undeclared(spec.name)
 
@@ -168,21 +206,81 @@ def _labelled(frame: gpd.GeoDataFrame, spec: LayerSpec) -> gpd.GeoDataFrame:
     return frame.set_crs(_DEGREES)
 
 
+def _is_web_mercator(crs: CRS) -> bool:
+    operation = crs.coordinate_operation
+    return operation is not None and "pseudo mercator" in operation.method_name.lower().replace("-", " ")
+
+
+def _refuse_old_datum(crs: CRS, spec: LayerSpec, datum: Datum | None) -> None:
+    if datum_family(crs) == "other" and (crs.is_projected or not (spec.datum or datum)):
+        raise _old_datum(spec.name, crs)
+
+
+def _is_swapped(spec: LayerSpec) -> bool:
+    wish = spec.option(SWAP_AXES, False)
+    if not isinstance(wish, bool):
+        raise UsageError(
+            f"layer {spec.name!r}: {SWAP_AXES} is {wish!r}; write true or false under [layers.{spec.name}] options",
+            f"图层 {spec.name!r}：{SWAP_AXES} 为 {wish!r}；请在 [layers.{spec.name}] 的 options 中写 true 或 false",
+        )
+    return wish
+
+
+def _swapped(frame: gpd.GeoDataFrame, spec: LayerSpec) -> gpd.GeoDataFrame:
+    """Return the frame with its axes swapped, where the spec asks for it."""
+    if not _is_swapped(spec):
+        return frame
+    turned = shapely.transform(frame.geometry.to_numpy(), lambda coordinates: coordinates[:, ::-1])
+    return frame.set_geometry(gpd.GeoSeries(turned, index=frame.index, crs=frame.crs, name=frame.geometry.name))
+
+
+def _finite_bounds(frame: gpd.GeoDataFrame) -> NDArray[np.float64]:
+    """Return the bounds of the rows that have finite ones, shape (n, 4)."""
+    bounds = shapely.bounds(frame.geometry.to_numpy()).reshape(-1, 4)
+    return np.asarray(bounds[np.isfinite(bounds).all(axis=1)], dtype=np.float64)
+
+
 def _looks_like_degrees(frame: gpd.GeoDataFrame) -> bool:
-    if frame.empty:
-        return True
-    min_x, min_y, max_x, max_y = frame.total_bounds
-    return bool(np.all(np.isfinite(frame.total_bounds)) and min_x >= -180.0 and max_x <= 180.0
-                and min_y >= -180.0 and max_y <= 180.0)
+    """Tell whether most rows could be degrees, in either order: one slip must not decide for the layer."""
+    bounds = _finite_bounds(frame)
+    return not len(bounds) or bool((np.abs(bounds) <= 180.0).all(axis=1).mean() > 0.5)
 
 
-def _check_axes(frame: gpd.GeoDataFrame, crs: CRS, name: str, metric_crs: str, area: Bounds | None) -> None:
-    if area is None or frame.empty or not np.isfinite(frame.total_bounds).all():
+def _check_axes(frame: gpd.GeoDataFrame, crs: CRS, spec: LayerSpec, metric_crs: str, area: Bounds | None) -> None:
+    """Refuse a layer that misses the area for a reason that its declaration explains.
+
+    The middle half of the rows is asked too: a single stray row must not hide the mistake of all others.
+    """
+    bounds = _finite_bounds(frame)
+    if area is None or not len(bounds):
         return
-    min_x, min_y, max_x, max_y = (float(value) for value in frame.total_bounds)
-    problem = axis_order_problem((min_x, min_y, max_x, max_y), area, metric_crs, crs)
-    if problem is not None:
-        raise CrsError(f"layer {name!r}: {problem.en}", f"图层 {name!r}：{problem.zh}")
+    declared = parse_crs(_DEGREES) if crs.is_geographic else crs
+    centres = (bounds[:, :2] + bounds[:, 2:]) / 2.0
+    extents = (np.concatenate([bounds[:, :2].min(axis=0), bounds[:, 2:].max(axis=0)]),
+               np.quantile(centres, (0.25, 0.75), axis=0).reshape(-1))
+    for west, south, east, north in extents:
+        extent = (float(west), float(south), float(east), float(north))
+        problem = axis_order_problem(extent, area, metric_crs, declared)
+        if problem is not None:
+            raise _wrong_axes(problem, spec, is_swap=_meets_once_swapped(extent, area, declared))
+
+
+def _wrong_axes(problem: Text, spec: LayerSpec, *, is_swap: bool) -> CrsError:
+    where_en, where_zh = f"under [layers.{spec.name}] in the study file", f"方案文件 [layers.{spec.name}] 下"
+    if not is_swap:
+        en, zh = f": crs = ... {where_en}", f"：{where_zh} crs = ..."
+    elif _is_swapped(spec):
+        en, zh = f": remove {SWAP_AXES} {where_en}", f"：删去{where_zh}的 {SWAP_AXES}"
+    else:
+        option = f"options = {{ {SWAP_AXES} = true }}"
+        en, zh = f": write {option} {where_en}", f"：{where_zh}写明 {option}"
+    return CrsError(f"layer {spec.name!r}: {problem.en}{en}", f"图层 {spec.name!r}：{problem.zh}{zh}")
+
+
+def _meets_once_swapped(extent: Bounds, area: Bounds, crs: CRS) -> bool:
+    transformer = Transformer.from_crs(_DEGREES, crs, always_xy=True)
+    west, south, east, north = transformer.transform_bounds(*area, densify_pts=21)
+    return bool(extent[1] <= east and extent[3] >= west and extent[0] <= north and extent[2] >= south)
 
 
 def _without_impossible(frame: gpd.GeoDataFrame, crs: CRS) -> gpd.GeoDataFrame:
@@ -190,6 +288,27 @@ def _without_impossible(frame: gpd.GeoDataFrame, crs: CRS) -> gpd.GeoDataFrame:
     limits = np.array([180.0, 90.0]) if crs.is_geographic else np.array([_FARTHEST_M, _FARTHEST_M])
     bounds = np.abs(frame.geometry.bounds.to_numpy()) <= np.tile(limits, 2)
     return frame if bounds.all() else frame.set_geometry(frame.geometry.where(bounds.all(axis=1)))
+
+
+def _moved(frame: gpd.GeoDataFrame, name: str, metric_crs: str) -> gpd.GeoDataFrame:
+    """Return the frame in the metric CRS, without the rows that the projection cannot hold."""
+    try:
+        return to_metric(frame, metric_crs)
+    except CrsError as error:
+        is_lost = _beyond_projection(frame, metric_crs)
+        if is_lost.any() and not (is_lost | frame.geometry.isna().to_numpy()).all():
+            return to_metric(frame.set_geometry(frame.geometry.where(~is_lost)), metric_crs)
+        # Not a slip of single rows: the layer as a whole is declared wrongly.
+        raise CrsError(f"layer {name!r}: {error.text.en}", f"图层 {name!r}：{error.text.zh}") from error
+
+
+def _beyond_projection(frame: gpd.GeoDataFrame, metric_crs: str) -> NDArray[np.bool_]:
+    """Tell which rows have a vertex that is finite before the projection and not after it."""
+    transformer = Transformer.from_crs(frame.crs, metric_crs, always_xy=True)
+    coordinates, row = shapely.get_coordinates(frame.geometry.to_numpy(), return_index=True)
+    x, y = transformer.transform(coordinates[:, 0], coordinates[:, 1])
+    is_lost = np.isfinite(coordinates).all(axis=1) & ~(np.isfinite(x) & np.isfinite(y))
+    return np.bincount(row[is_lost], minlength=len(frame)) > 0
 
 
 def _old_datum(name: str, crs: CRS) -> DatumError:

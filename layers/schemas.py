@@ -75,6 +75,7 @@ def _raster(name: str, zh: str, en: str, purpose_zh: str, purpose_en: str, unit:
 
 
 _NAME = _field("name", "名称", "name")
+_COMMISSIONED = _field("commissioned", "投运日期", "commissioned", "date")
 _ANY: tuple[GeometryKind, ...] = ("point", "line", "polygon")
 
 _ALL = (
@@ -90,7 +91,7 @@ _ALL = (
             "substation_id", ("point", "polygon"), _NAME,
             _field("voltage_kv", "最高电压", "highest voltage", "number", "kV", required=True),
             _field("transformer_capacity_mva", "主变容量", "transformer capacity", "number", "MVA"),
-            _field("headroom_mva", "可用容量", "headroom", "number", "MVA")),
+            _field("headroom_mva", "可用容量", "headroom", "number", "MVA"), _COMMISSIONED),
     _vector("power_lines", "输电线路", "Power lines", "图面参考", "shown on the map", "line_id", ("line",), _NAME,
             _field("voltage_kv", "电压", "voltage", "number", "kV")),
     _vector("fibre_routes", "光缆路由", "Fibre routes", "光缆距离与路由多样性", "fibre distance and route diversity",
@@ -123,7 +124,7 @@ _ALL = (
     _vector("data_centres", "现有数据中心", "Existing data centres", "现状与校核", "existing stock", "data_centre_id",
             ("point", "polygon"), _NAME, _field("operator", "运营商", "operator"),
             _field("error_radius_km", "位置误差", "position error", "number", "km"),
-            _field("confidence", "可信度", "confidence")),
+            _field("confidence", "可信度", "confidence"), _COMMISSIONED),
     _vector("demand", "需求点", "Demand points", "边缘需求与覆盖", "edge demand", "demand_id",
             ("point", "polygon"), _NAME,
             _field("demand", "需求量", "demand", "number", "weight")),

@@ -69,6 +69,12 @@ class LayerSpec:
     constants: tuple[tuple[str, Scalar], ...] = ()
     """Pairs of our column and a value that every row gets."""
 
+    values: tuple[tuple[str, tuple[tuple[str, str], ...]], ...] = ()
+    """Pairs of our column and its table: pairs of a value of the file and a word of ours."""
+
+    units: tuple[tuple[str, str], ...] = ()
+    """Pairs of our column and the unit of its bare numbers in the file (``layers.quantities.UNITS``)."""
+
     encoding: str = ""
     """Text encoding of the file, where it is not what the file says."""
 
@@ -103,13 +109,13 @@ class LayerSpec:
 
 @dataclass(frozen=True, slots=True)
 class Remark:
-    """What happened to one row that was not accepted as it came."""
+    """What happened to one row that was not accepted as it came, or what is odd about one that was."""
 
     feature_id: str
     """Id of the feature, or its row number as ``#12``."""
 
-    action: Literal["repaired", "rejected"]
-    """What was done."""
+    action: Literal["repaired", "rejected", "noted"]
+    """What was done; ``noted`` changes nothing: the row is used as it is."""
 
     reason: Text
     """Why."""
@@ -133,6 +139,10 @@ class Ledger:
 
     remarks: tuple[Remark, ...] = ()
     """One per repaired or rejected row."""
+
+    notes: tuple[Remark, ...] = ()
+    """Odd rows that are used all the same (action ``noted``): duplicates, slivers. They count as accepted or
+    repaired, whichever they are."""
 
     def __post_init__(self) -> None:
         if self.read != self.accepted + self.repaired + self.rejected:
@@ -182,6 +192,12 @@ class LayerProvenance:
 
     note: Text | None = None
     """What the reader of a map should know."""
+
+    reading_notes: tuple[Text, ...] = ()
+    """How the file was read, where that was not plain: its encoding, the band of a raster, a zip's member."""
+
+    n_outside: int = 0
+    """Rows wholly outside the study area; of parcels these are among the rejected, of other layers among the used."""
 
 
 @dataclass(frozen=True, eq=False)

@@ -66,7 +66,7 @@ def _summary_row(page: Page, scores: SiteScores) -> list[str]:
         parcel = escape(str(page.result.candidates["parcel_id"].iloc[rows[0]]))
         best = [parcel, score_text(float(scores.score[rows[0]])),
                 page.amount(float(scores.data_coverage[rows[0]]), "share")]
-    return [page.text(scores.site_class.title), whole(len(scores.score)), whole(scores.eligible.sum()),
+    return [page.text(scores.site_class.title), whole(len(scores.score)), whole(int(scores.eligible.sum())),
             hectares(float(area[scores.eligible].sum())), *best]
 
 

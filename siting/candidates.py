@@ -1,18 +1,38 @@
-"""What is scored: the parcels that were given, or a metric grid over the land that can be built on."""
+"""What is scored: the parcels that were given, a metric grid over the land, or the blocks between streets."""
 
 from __future__ import annotations
+
+from collections.abc import Mapping
+from types import MappingProxyType
 
 import geopandas as gpd
 import numpy as np
 import shapely
 
-from gis import vector
-from gis.errors import InfeasibleError, LayerNotFoundError
+from gis import blocks, vector
+from gis.errors import InfeasibleError, LayerNotFoundError, UsageError
 from layers.types import CityLayers
-from siting.types import CityPack, Study
+from siting.types import BlockSettings, CityPack, Study
 
 SMALLEST_SHARE_OF_CELL = 0.5
 """A grid cell that keeps less than this share of its land is no candidate."""
+
+MIN_BLOCK_AREA_M2 = 2000.0
+"""Smallest block, where neither pack nor study says: below it no class but an edge centre has room."""
+
+MIN_BLOCK_WIDTH_M = 20.0
+"""Narrowest block: a machine hall with its clearance."""
+
+DEAD_END_M = 200.0
+"""Shortest street that ends nowhere and still takes land: shorter ones belong to the block they serve."""
+
+SETBACK_M: Mapping[str, float] = MappingProxyType({
+    "motorway": 30.0, "trunk": 25.0, "primary": 20.0, "secondary": 15.0, "tertiary": 12.0, "local": 8.0})
+"""Half of the space between the red lines of a street by class: the usual widths of 60, 50, 40, 30, 24 and 16 m; a
+judgement of the product."""
+
+UNKNOWN_CLASS = "local"
+"""Class of a road that states none."""
 
 
 def find_candidates(city_layers: CityLayers, pack: CityPack, study: Study) -> gpd.GeoDataFrame:
@@ -25,18 +45,23 @@ def find_candidates(city_layers: CityLayers, pack: CityPack, study: Study) -> gp
     Raises
     ------
     LayerNotFoundError
-        The study wants parcels and has none.
+        The study wants parcels and has none, or blocks and has no roads.
+    UsageError
+        A setting of the blocks means nothing.
     InfeasibleError
-        No grid cell keeps enough land.
+        No grid cell keeps enough land, or no block is large enough.
     """
     if study.candidates == "grid":
         frame = _grid(city_layers, pack, study.grid_size_m or pack.grid_size_m)
+    elif study.candidates == "blocks":
+        frame = _blocks(city_layers, pack, study)
     elif city_layers.has("parcels"):
         frame = city_layers.frame("parcels")
     else:
         raise LayerNotFoundError(
-            'layer "parcels" has no rows; name a file for it under [layers.parcels] or set candidates = "grid"',
-            '图层 "parcels" 没有数据；请在 [layers.parcels] 中指定文件，或设置 candidates = "grid"',
+            'layer "parcels" has no rows; name a file for it under [layers.parcels] or set candidates = "grid" or '
+            '"blocks"',
+            '图层 "parcels" 没有数据；请在 [layers.parcels] 中指定文件，或设置 candidates = "grid" 或 "blocks"',
         )
     geometries = np.asarray(frame.geometry.array, dtype=object)
     known = {} if "land_use" in frame.columns else {"land_use": None}
@@ -44,13 +69,63 @@ def find_candidates(city_layers: CityLayers, pack: CityPack, study: Study) -> gp
                         compactness=np.round(vector.compactness(geometries), 6)).reset_index(drop=True)
 
 
+def block_settings(pack: CityPack, study: Study) -> BlockSettings:
+    """Return how streets part land in a run, nothing left open: the study's words, then the pack's, then the default.
+
+    Raises
+    ------
+    UsageError
+        A setback is given for a road class that is none.
+    """
+    own, city = study.blocks, pack.blocks
+    setbacks = {**SETBACK_M, **dict(city.setback_m), **dict(own.setback_m)}
+    odd = sorted(setbacks.keys() - SETBACK_M.keys())
+    if odd:
+        raise UsageError(f"blocks.setback_m: unknown road class {odd[0]!r}; known: {', '.join(SETBACK_M)}",
+                         f"blocks.setback_m：未知道路等级 {odd[0]!r}；可用：{'、'.join(SETBACK_M)}")
+    return BlockSettings(
+        min_area_m2=_first(own.min_area_m2, city.min_area_m2, MIN_BLOCK_AREA_M2),
+        min_width_m=_first(own.min_width_m, city.min_width_m, MIN_BLOCK_WIDTH_M),
+        dead_end_m=_first(own.dead_end_m, city.dead_end_m, DEAD_END_M), setback_m=tuple(setbacks.items()))
+
+
+def _first(own: float | None, city: float | None, default: float) -> float:
+    return own if own is not None else default if city is None else city
+
+
+def _blocks(city_layers: CityLayers, pack: CityPack, study: Study) -> gpd.GeoDataFrame:
+    """Return the blocks between streets, less the land on which nobody may build."""
+    if not city_layers.has("roads"):
+        raise LayerNotFoundError(
+            'candidates = "blocks" needs the layer "roads", which has no rows; name a file for it under '
+            '[layers.roads] or set candidates = "grid"',
+            'candidates = "blocks" 需要图层 "roads"，现无数据；请在 [layers.roads] 中指定文件，'
+            '或设置 candidates = "grid"',
+        )
+    settings = block_settings(pack, study)
+    limits = {"min_area_m2": settings.min_area_m2 or 0.0, "min_width_m": settings.min_width_m or 0.0}
+    roads = city_layers.frame("roads")
+    found = blocks.street_blocks(
+        np.asarray(roads.geometry.array, dtype=object),
+        roads["road_class"].fillna(UNKNOWN_CLASS).to_numpy(dtype=object), city_layers.area_of_interest,
+        setback_m=dict(settings.setback_m), dead_end_m=settings.dead_end_m or 0.0, **limits)
+    land = shapely.get_parts(_less_taken_land(found.geometries, city_layers, pack))
+    small, narrow = blocks.slivers(land, **limits)
+    land = land[~(small | narrow)]
+    if not len(land):
+        raise InfeasibleError(
+            f"the streets leave no block of {limits['min_area_m2']:g} m2 and {limits['min_width_m']:g} m width; lower "
+            "min_area_m2 or min_width_m under [blocks], or check the layer roads",
+            f"道路之间没有面积不小于 {limits['min_area_m2']:g} 平方米、宽度不小于 {limits['min_width_m']:g} 米的街块；"
+            "请在 [blocks] 中减小 min_area_m2 或 min_width_m，或核对道路图层")
+    land = land[blocks.hilbert_order(land, city_layers.area_of_interest)]
+    ids = np.array([f"B{number:06d}" for number in range(1, len(land) + 1)], dtype=object)
+    return gpd.GeoDataFrame({"parcel_id": ids, "certainty": "approximate"}, geometry=land, crs=city_layers.metric_crs)
+
+
 def _grid(city_layers: CityLayers, pack: CityPack, size_m: float) -> gpd.GeoDataFrame:
     cells, names = vector.grid_cells(city_layers.area_of_interest, size_m)
-    kept = shapely.intersection(cells, city_layers.area_of_interest)
-    for layer in _layers_that_take_land(pack):
-        if city_layers.has(layer):
-            taken = np.asarray(city_layers.frame(layer).geometry.array, dtype=object)
-            kept = vector.subtract(kept, taken[np.isin(shapely.get_dimensions(taken), (2,))])
+    kept = _less_taken_land(shapely.intersection(cells, city_layers.area_of_interest), city_layers, pack)
     enough = shapely.area(kept) >= SMALLEST_SHARE_OF_CELL * size_m**2
     if not enough.any():
         raise InfeasibleError(
@@ -60,6 +135,16 @@ def _grid(city_layers: CityLayers, pack: CityPack, size_m: float) -> gpd.GeoData
     ids = np.array([f"G{row:+06d}{column:+06d}" for row, column in names[enough]], dtype=object)
     return gpd.GeoDataFrame({"parcel_id": ids, "certainty": "approximate"}, geometry=kept[enough],
                             crs=city_layers.metric_crs)
+
+
+def _less_taken_land(geometries: vector.Geometries, city_layers: CityLayers, pack: CityPack) -> vector.Geometries:
+    """Return what of each polygon lies outside the layers on which a rule forbids every class to build."""
+    kept = geometries
+    for layer in _layers_that_take_land(pack):
+        if city_layers.has(layer):
+            taken = np.asarray(city_layers.frame(layer).geometry.array, dtype=object)
+            kept = vector.subtract(kept, taken[np.isin(shapely.get_dimensions(taken), (2,))])
+    return kept
 
 
 def _layers_that_take_land(pack: CityPack) -> tuple[str, ...]:

@@ -20,7 +20,7 @@ from gis.errors import PackError
 from layers.schemas import LAYERS
 from siting.types import Citation, CityPack
 
-PAIR_TABLES = ("columns", "constants", "options", "properties")
+PAIR_TABLES = ("columns", "constants", "options", "properties", "setback_m")
 """Keys whose TOML table becomes a tuple of pairs."""
 
 _SHARED_KEYS = ("documents", "rules")

@@ -29,7 +29,7 @@ from siting.zones import build_units, permissions_of, place_candidates
 def layer_specs(pack: CityPack, study: Study) -> tuple[LayerSpec, ...]:
     """Return the layers of a run: the study's own, and the pack's where the study names none."""
     own = {spec.name for spec in study.layer_specs} | set(study.omitted_layers)
-    if study.candidates == "grid":
+    if study.candidates != "parcels":
         own |= {"parcels"}
     return (*(s for s in pack.layer_specs if s.name not in own), *study.layer_specs)
 

@@ -14,11 +14,12 @@ from typing import Any
 from pydantic import TypeAdapter, ValidationError
 
 import layers.types
+import siting.types
 from gis.errors import UsageError
 from layers.schemas import LAYERS
 from layers.types import LayerSpec
 from siting.city_pack import describe, forbid_extra_keys, paired
-from siting.types import CandidateKind, Study
+from siting.types import BlockSettings, CandidateKind, Study
 
 ABSENT = "none"
 """The source of a layer that the study does not want."""
@@ -40,6 +41,7 @@ class StudyTable:
     name: str = ""
     candidates: CandidateKind = "parcels"
     grid_size_m: float | None = None
+    blocks: BlockSettings = field(default_factory=BlockSettings)
     classes: tuple[str, ...] = ()
     n_top: int = 20
     n_parcels: int = 4000
@@ -52,7 +54,7 @@ class StudyTable:
 
 @cache
 def _adapters() -> tuple[TypeAdapter[StudyTable], TypeAdapter[LayerSpec]]:
-    forbid_extra_keys(layers.types, sys.modules[__name__])
+    forbid_extra_keys(layers.types, siting.types, sys.modules[__name__])
     return TypeAdapter(StudyTable), TypeAdapter(LayerSpec)
 
 
@@ -78,16 +80,22 @@ def read_study(path: Path) -> Study:
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise UsageError(f"{path.name} is not valid TOML in UTF-8: {error}",
                          f"{path.name} 不是有效的 UTF-8 TOML 文件：{error}") from error
-    table = _checked(_adapters()[0], raw, path)
+    table = _checked(_adapters()[0], {**raw, "blocks": paired(raw.get("blocks", {}))}, path)
     specs, omitted = _specs(table, path)
     return Study(
-        name=table.name or path.stem, city=table.city, candidates=table.candidates, grid_size_m=table.grid_size_m,
+        name=table.name or path.stem, city=_city(table.city, path), candidates=table.candidates,
+        grid_size_m=table.grid_size_m, blocks=table.blocks,
         classes=table.classes, n_top=table.n_top, n_parcels=table.n_parcels, seed=table.seed, layer_specs=specs,
         omitted_layers=omitted,
         weights=tuple((c, k, w) for c, own in table.weights.items() for k, w in own.items()),
         mitigations=tuple(table.mitigations.items()), n_facilities=table.edge.n_facilities,
         service_radius_m=table.edge.service_radius_m, path=str(path), sha256=hashlib.sha256(content).hexdigest(),
     )
+
+
+def _city(given: str, path: Path) -> str:
+    """Return the key of a shipped pack, or the path of an own one, which counts from the study's folder."""
+    return str(path.parent / given) if given.endswith(".toml") else given
 
 
 def _checked(adapter: TypeAdapter[Any], value: Any, path: Path, where: str = "") -> Any:

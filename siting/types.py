@@ -22,8 +22,8 @@ Strictness = Literal["shall", "should"]
 Objective = Literal["MIN", "MAX"]
 """Whether less or more of a criterion is better."""
 
-CandidateKind = Literal["parcels", "grid"]
-"""What is scored: given parcels, or metric cells of eligible land."""
+CandidateKind = Literal["parcels", "grid", "blocks"]
+"""What is scored: given parcels, metric cells of eligible land, or the blocks between streets."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -390,6 +390,20 @@ class EdgeSettings:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class BlockSettings:
+    """How streets part land into blocks; None for the pack's value, and there for the default."""
+
+    min_area_m2: float | None = None
+    """Smaller blocks are left out."""
+    min_width_m: float | None = None
+    """Blocks into which no disc of this diameter fits are left out."""
+    dead_end_m: float | None = None
+    """Streets that end nowhere and are shorter than this part nothing and take no land."""
+    setback_m: tuple[tuple[str, float], ...] = ()
+    """Per road class, the distance from the middle of the street to the block; others keep theirs."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class CityPack:
     """Everything that the code knows of one city."""
 
@@ -397,15 +411,17 @@ class CityPack:
     """Key: the name of its file."""
     title: Text
     metric_crs: str
-    """CGCS2000 3-degree Gauss-Krueger belt of the city ("EPSG:4547")."""
-    adcode: str
-    """Administrative code of the city (six digits)."""
+    """Projected CRS of the city in metres: its CGCS2000 3-degree Gauss-Krueger belt ("EPSG:4547")."""
+    adcode: str = ""
+    """Administrative code of the city (six digits); empty outside China."""
     standard_rack_kw: float
     """kW of one standard rack."""
     default_classes: tuple[str, ...]
     """Classes that a run scores unless asked otherwise."""
     grid_size_m: float
     """Side of a grid cell where candidates are a grid."""
+    blocks: BlockSettings = BlockSettings()
+    """How streets part land where candidates are blocks."""
     standards: tuple[str, ...] = ()
     """Shared rule files of ``siting/standards``."""
     documents: tuple[Document, ...]
@@ -416,9 +432,9 @@ class CityPack:
     site_classes: tuple[SiteClass, ...]
     rules: tuple[ExclusionRule, ...]
     criteria: tuple[Criterion, ...]
-    targets: tuple[Target, ...]
-    retrofit_rules: tuple[RetrofitRule, ...]
-    places: tuple[NamedPlace, ...]
+    targets: tuple[Target, ...] = ()
+    retrofit_rules: tuple[RetrofitRule, ...] = ()
+    places: tuple[NamedPlace, ...] = ()
     edge: EdgeSettings
     layer_specs: tuple[LayerSpec, ...]
     notes: tuple[Text, ...] = ()
@@ -458,10 +474,12 @@ class Study:
     name: str
     """Names the output folder."""
     city: str
-    """Key of the pack."""
+    """Key of the pack, or path of its TOML file."""
     candidates: CandidateKind = "parcels"
     grid_size_m: float | None = None
     """Side of a grid cell; None for the pack's."""
+    blocks: BlockSettings = BlockSettings()
+    """How streets part land where candidates are blocks."""
     classes: tuple[str, ...] = ()
     """Classes to score; empty for the pack's default."""
     n_top: int = 20

@@ -34,6 +34,12 @@ def _inline(spec: LayerSpec, context: LoadContext) -> RawVector:
     return read(spec, context)
 
 
+def _osm_file(spec: LayerSpec, context: LoadContext) -> RawVector:
+    from layers.sources.osm_file import read
+
+    return read(spec, context)
+
+
 def _demo(spec: LayerSpec, context: LoadContext) -> RawVector | RawRaster:
     from layers.sources.demo import read
 
@@ -45,6 +51,7 @@ SOURCES: Mapping[str, Source] = MappingProxyType({
     "raster_file": _raster_file,
     "boundaries": _boundaries,
     "inline": _inline,
+    "osm_file": _osm_file,
     "demo": _demo,
 })
 """Readers by name. A spec with the source ``none`` says that the layer is left out on purpose."""

@@ -1,15 +1,35 @@
-"""The file that a spec names."""
+"""The file that a spec names, and whether it is what its name says."""
 
 from __future__ import annotations
 
+import logging
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
-from gis.errors import LayerNotFoundError
+from gis.errors import LayerError, LayerNotFoundError
 from layers.types import LayerSpec
+
+_HEAD_BYTES = 512
+_ZIP, _SHAPE, _SQLITE, _FLAT, _PARQUET, _EXCEL, _HTML, _XML, _JSON, _PDF, _TIFF = (
+    "ZIP", "Shapefile", "SQLite/GeoPackage", "FlatGeobuf", "Parquet", "Excel 97 (.xls)", "HTML", "XML/KML", "JSON",
+    "PDF", "GeoTIFF",
+)
+_BEGINNINGS: tuple[tuple[bytes, str], ...] = (
+    (b"PK\x03\x04", _ZIP), (b"PK\x05\x06", _ZIP), (b"\x00\x00\x27\x0a", _SHAPE), (b"SQLite format 3\x00", _SQLITE),
+    (b"fgb\x03", _FLAT), (b"PAR1", _PARQUET), (b"\xd0\xcf\x11\xe0", _EXCEL), (b"%PDF", _PDF), (b"II*\x00", _TIFF),
+    (b"MM\x00*", _TIFF), (b"II+\x00", _TIFF), (b"MM\x00+", _TIFF),
+)
+_EXPECTED = {
+    ".gpkg": _SQLITE, ".fgb": _FLAT, ".shp": _SHAPE, ".parquet": _PARQUET, ".geoparquet": _PARQUET, ".xlsx": _ZIP,
+    ".zip": _ZIP, ".kmz": _ZIP, ".geojson": _JSON, ".json": _JSON, ".kml": _XML, ".tif": _TIFF, ".tiff": _TIFF,
+}
+_TABLES = (".csv", ".tsv", ".txt")
 
 
 def existing_file(spec: LayerSpec) -> Path:
-    """Return the path of the spec's file.
+    """Return the path of the spec's file, which is there and begins as its name says.
 
     Parameters
     ----------
@@ -25,13 +45,92 @@ def existing_file(spec: LayerSpec) -> Path:
     ------
     LayerNotFoundError
         There is no such file.
+    LayerError
+        It is a folder, empty, cannot be opened, or holds another format than its name says.
     """
     path = Path(spec.path)
-    if spec.path and path.exists():
-        return path
-    raise LayerNotFoundError(
-        f"layer {spec.name!r}: there is no file {spec.path or '(no path given)'}; check path under "
-        f"[layers.{spec.name}] in the study file",
-        f"图层 {spec.name!r}：找不到文件 {spec.path or '（未写 path）'}；"
-        f"请检查方案文件 [layers.{spec.name}] 下的 path",
-    )
+    if not spec.path or not path.exists():
+        raise LayerNotFoundError(
+            f"layer {spec.name!r}: there is no file {spec.path or '(no path given)'}; check path under "
+            f"[layers.{spec.name}] in the study file",
+            f"图层 {spec.name!r}：找不到文件 {spec.path or '（未写 path）'}；"
+            f"请检查方案文件 [layers.{spec.name}] 下的 path",
+        )
+    if path.is_dir():
+        hint_en, hint_zh = (("a file geodatabase is a folder; export the layer as GeoPackage",
+                             "文件地理数据库是文件夹；请将图层导出为 GeoPackage") if path.suffix.lower() == ".gdb"
+                            else ("name one file in it as path", "请用 path 指明其中的一个文件"))
+        raise LayerError(f"layer {spec.name!r}: {path} is a folder, not a file; {hint_en}",
+                         f"图层 {spec.name!r}：{path} 是文件夹，不是文件；{hint_zh}")
+    check_content(path, spec.name)
+    return path
+
+
+def check_content(path: Path, name: str, shown: str = "") -> None:
+    """Raise where a file is empty or begins like another format than its name says.
+
+    Parameters
+    ----------
+    path
+        The file.
+    name
+        Layer, for the message.
+    shown
+        How the message calls the file, where it is not its path (a member of an archive).
+
+    Raises
+    ------
+    LayerError
+        See above.
+    """
+    shown = shown or str(path)
+    try:
+        with path.open("rb") as file:
+            head = file.read(_HEAD_BYTES)
+    except OSError as error:
+        raise LayerError(f"layer {name!r}: cannot open {shown} ({error.strerror}); check the permission of the file",
+                         f"图层 {name!r}：无法打开 {shown}（{error.strerror}）；请检查文件权限") from error
+    if not head:
+        raise LayerError(f"layer {name!r}: {shown} is empty (0 bytes); copy or export the file again",
+                         f"图层 {name!r}：{shown} 是空文件（0 字节）；请重新复制或导出")
+    found, suffix = format_of(head), path.suffix.lower()
+    expected = _EXPECTED.get(suffix)
+    is_wrong = bool(found) and (found != expected if expected else suffix in _TABLES and found not in ("", _JSON))
+    if is_wrong:
+        says = expected or "text"
+        raise LayerError(
+            f"layer {name!r}: {shown} is named like {says} but holds {found}; export it again in the format that its "
+            "name says, or give it the ending of what it holds",
+            f"图层 {name!r}：{shown} 的扩展名表示 {says}，内容却是 {found}；请按扩展名的格式重新导出，或改为与内容相符的扩展名",
+        )
+
+
+def format_of(head: bytes) -> str:
+    """Name the format that a file begins like, or nothing where the beginning says nothing."""
+    for beginning, name in _BEGINNINGS:
+        if head.startswith(beginning):
+            return name
+    text = head.removeprefix(b"\xef\xbb\xbf").lstrip().lower()
+    if text.startswith((b"<!doctype html", b"<html")):
+        return _HTML
+    if text.startswith((b"<?xml", b"<kml")):
+        return _XML
+    return _JSON if text.startswith((b"{", b"[")) else ""
+
+
+@contextmanager
+def gdal_silence() -> Iterator[None]:
+    """Keep what GDAL mutters off the user's screen; what matters is an exception or is checked row by row."""
+    for package in ("pyogrio", "rasterio"):
+        logger = logging.getLogger(package)
+        # Without any handler Python prints warnings of a library to stderr.
+        if not logger.handlers:
+            logger.addHandler(logging.NullHandler())
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        yield
+
+
+def reason_of(error: Exception) -> str:
+    """Return the first line of a foreign error, short enough for a sentence."""
+    return (str(error).splitlines() or [type(error).__name__])[0][:200].rstrip(".; ")

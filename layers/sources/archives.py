@@ -1,0 +1,189 @@
+"""Zipped files: one data set out of a .zip or .kmz, unpacked with care.
+
+Options
+-------
+``unpack_limit_mb``
+    Megabytes that an archive may unpack to; 2048 unless told.
+``unpack_ratio``
+    How many times its own size an archive may unpack to; 200 unless told.
+"""
+
+from __future__ import annotations
+
+import re
+import shutil
+import tempfile
+import zipfile
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+
+from gis.bilingual import Text
+from gis.errors import LayerError, LayerNotFoundError, UsageError
+from layers.sources.files import reason_of
+from layers.types import LayerSpec
+
+SUFFIXES = (".zip", ".kmz")
+"""Ends of the file names that are read as archives."""
+
+_LIMIT_MB, _RATIO = 2048, 200
+# Text fields of a .dbf are mostly blanks and shrink a thousandfold; what unpacks to this little harms nobody.
+_HARMLESS_BYTES = 1 << 20
+_READABLE = (".shp", ".gpkg", ".geojson", ".json", ".fgb", ".parquet", ".geoparquet", ".kml", ".csv", ".tsv", ".xlsx")
+
+
+@dataclass(frozen=True, slots=True)
+class Member:
+    """One file of an archive."""
+
+    name: str
+    """Path inside the archive, with slashes, in readable letters."""
+
+    info: zipfile.ZipInfo
+    """Its entry."""
+
+    @property
+    def path(self) -> PurePosixPath:
+        """The name in parts."""
+        return PurePosixPath(self.name)
+
+
+@contextmanager
+def unpacked(path: Path, spec: LayerSpec) -> Iterator[tuple[Path, str, Text]]:
+    """Unpack the data set that a spec wants, for as long as it is read.
+
+    Parameters
+    ----------
+    path
+        The archive.
+    spec
+        ``table`` names the data set where the archive holds several ("地块" or "地块.shp").
+
+    Yields
+    ------
+    tuple
+        The unpacked file, the ``table`` that is left to be looked for inside it, and a note.
+
+    Raises
+    ------
+    LayerError
+        The archive is broken, locked, too big unpacked, or has entries that lead out of it.
+    LayerNotFoundError
+        It holds no data set that can be read, or not the one that ``table`` names.
+    """
+    try:
+        archive = zipfile.ZipFile(path)
+    except (zipfile.BadZipFile, OSError, ValueError) as error:
+        raise _broken(path, spec.name, error) from error
+    with archive, tempfile.TemporaryDirectory() as folder:
+        members = [Member(_readable_name(info), info) for info in archive.infolist() if not info.is_dir()]
+        _check_names(members, path, spec.name)
+        _check_size(members, path, spec)
+        chosen, table = _chosen(members, path, spec)
+        family = [member for member in members if member.path.parent == chosen.path.parent
+                  and member.path.name.split(".")[0] == chosen.path.name.split(".")[0]]
+        for member in family:
+            _unpack(archive, member, Path(folder), path, spec.name)
+        note = Text(zh=f"读取压缩包中的 {chosen.name}", en=f"read {chosen.name} from the archive")
+        # The other letter case of a part (.DBF beside .shp) is for GDAL to find.
+        yield Path(folder) / chosen.path.name, table, note
+
+
+def _readable_name(info: zipfile.ZipInfo) -> str:
+    """Return the name of an entry; without the UTF-8 flag Chinese systems write GBK, and some write UTF-8."""
+    name = info.filename
+    if not info.flag_bits & 0x800:
+        raw = name.encode("cp437", errors="replace")
+        for encoding in ("utf-8", "gb18030"):
+            try:
+                name = raw.decode(encoding)
+                break
+            except UnicodeDecodeError:
+                continue
+    return name.replace("\\", "/")
+
+
+def _check_names(members: list[Member], path: Path, layer: str) -> None:
+    """Raise where an entry would land outside the folder it is unpacked to; none of an honest archive does."""
+    for member in members:
+        if member.name.startswith("/") or ".." in member.path.parts or re.match(r"[A-Za-z]:", member.name):
+            raise LayerError(
+                f"layer {layer!r}: {path} has an entry that leads out of the archive ({member.name[:80]!r}); do not "
+                "use this file, pack the data anew",
+                f"图层 {layer!r}：{path} 含有指向压缩包之外的条目（{member.name[:80]!r}）；请勿使用该文件，请重新打包数据",
+            )
+
+
+def _check_size(members: list[Member], path: Path, spec: LayerSpec) -> None:
+    limit = _positive(spec, "unpack_limit_mb", _LIMIT_MB) * (1 << 20)
+    ratio = _positive(spec, "unpack_ratio", _RATIO)
+    total = sum(member.info.file_size for member in members)
+    size = max(path.stat().st_size, 1)
+    is_swollen = total > _HARMLESS_BYTES and total > ratio * size
+    if total <= limit and not is_swollen:
+        return
+    mb = total / (1 << 20)
+    key, why_en, why_zh = (
+        ("unpack_ratio", f"{total / size:.0f} times its size, limit {ratio:.0f}",
+         f"为其自身的 {total / size:.0f} 倍，上限 {ratio:.0f} 倍") if is_swollen
+        else ("unpack_limit_mb", f"limit {limit / (1 << 20):.0f} MB", f"上限 {limit / (1 << 20):.0f} MB"))
+    raise LayerError(
+        f"layer {spec.name!r}: {path} would unpack to {mb:.0f} MB ({why_en}); unpack it yourself if you trust it, or "
+        f"raise {key} in options under [layers.{spec.name}]",
+        f"图层 {spec.name!r}：{path} 解压后达 {mb:.0f} MB（{why_zh}）；如确认可信，请自行解压，或在 [layers.{spec.name}] 的 "
+        f"options 中调高 {key}",
+    )
+
+
+def _positive(spec: LayerSpec, key: str, default: int) -> float:
+    value = spec.option(key, default)
+    if isinstance(value, int | float) and not isinstance(value, bool) and value > 0:
+        return float(value)
+    raise UsageError(f"layer {spec.name!r}: the option {key} must be a positive number, not {value!r}",
+                     f"图层 {spec.name!r}：选项 {key} 须为正数，现为 {value!r}")
+
+
+def _chosen(members: list[Member], path: Path, spec: LayerSpec) -> tuple[Member, str]:
+    """Return the data set to read and the table that is left to look for inside it."""
+    there = [member for member in members if member.path.suffix.lower() in _READABLE
+             and not member.name.startswith("__MACOSX/")]
+    named = [member for member in there if spec.table in (member.path.stem, member.path.name, member.name)]
+    if len(named) == 1:
+        return named[0], ""
+    if len(there) == 1:
+        return there[0], spec.table
+    known = ", ".join(member.name for member in there[:20])
+    if not there:
+        inside = ", ".join(member.name for member in members[:10]) or "nothing"
+        raise LayerNotFoundError(
+            f"layer {spec.name!r}: {path} holds no data set that can be read; it holds: {inside}; pack a shapefile, "
+            "GeoPackage, GeoJSON, KML, CSV or XLSX",
+            f"图层 {spec.name!r}：{path} 中没有可读取的数据；其内容：{inside}；请打包 Shapefile、GeoPackage、GeoJSON、KML、CSV "
+            "或 XLSX",
+        )
+    raise LayerNotFoundError(
+        f"layer {spec.name!r}: {path} holds several data sets ({known}); name one as table under "
+        f"[layers.{spec.name}] in the study file",
+        f"图层 {spec.name!r}：{path} 含多个数据集（{known}）；请在方案文件 [layers.{spec.name}] 下用 table 指定一个",
+    )
+
+
+def _unpack(archive: zipfile.ZipFile, member: Member, folder: Path, path: Path, layer: str) -> None:
+    if member.info.flag_bits & 0x1:
+        raise LayerError(f"layer {layer!r}: {path} is locked with a password; unpack it and name the file inside",
+                         f"图层 {layer!r}：{path} 有密码；请先解压，再写明其中的文件")
+    try:
+        # Reading stops at the size that the entry declares, which is checked, so a lie cannot fill the disk.
+        with archive.open(member.info) as source, (folder / member.path.name).open("wb") as target:
+            shutil.copyfileobj(source, target, 1 << 20)
+    except (zipfile.BadZipFile, zlib.error, NotImplementedError, EOFError, OSError, RuntimeError) as error:
+        raise _broken(path, layer, error) from error
+
+
+def _broken(path: Path, layer: str, error: Exception) -> LayerError:
+    return LayerError(
+        f"layer {layer!r}: {path} cannot be unpacked ({reason_of(error)}); copy it again or pack the data anew",
+        f"图层 {layer!r}：{path} 无法解压（{reason_of(error)}）；请重新复制，或重新打包数据",
+    )
