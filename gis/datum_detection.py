@@ -31,12 +31,9 @@ Floats = NDArray[np.float64]
 Confidence = Literal["sure", "likely", "unclear"]
 
 
-def _unmoved(lon: ArrayLike, lat: ArrayLike) -> LonLat:
-    return np.asarray(lon, dtype=np.float64), np.asarray(lat, dtype=np.float64)
-
-
 HYPOTHESES: Mapping[Datum, Callable[[ArrayLike, ArrayLike], LonLat]] = MappingProxyType({
-    "wgs84": _unmoved, "gcj02": gcj02_to_wgs84, "bd09": bd09_to_wgs84})
+    "wgs84": lambda lon, lat: (np.asarray(lon, dtype=np.float64), np.asarray(lat, dtype=np.float64)),
+    "gcj02": gcj02_to_wgs84, "bd09": bd09_to_wgs84})
 """What is compared, each with its way to WGS84."""
 
 DATUM_TITLES: Mapping[str, Text] = MappingProxyType({
@@ -163,8 +160,7 @@ def compare_lines(geometries: ArrayLike, reference: ArrayLike) -> DatumFinding:
                        for move in HYPOTHESES.values()])
     places = _near_lines(places, index)
     if places.shape[1] < _FEWEST_SAMPLES:
-        return _nothing("lines", Text(zh="与参照线相距 1 km 以上，没有可比较的部分",
-                                      en="more than 1 km from every line of the reference: nothing to compare"))
+        return _nothing("lines", Text(zh="与参照线相距 1 km 以上", en="more than 1 km from every reference line"))
     return _fitted(places, index)
 
 
@@ -295,7 +291,7 @@ def _sign_test(n_for: int, n_against: int) -> float:
 
 def _local(lonlat: Floats, latitude: float) -> Floats:
     """Return degrees as metres on a plane that is true at ``latitude``."""
-    return lonlat * np.array([_METRES_PER_DEGREE * math.cos(math.radians(latitude)), _METRES_PER_DEGREE])
+    return np.asarray(lonlat * (_METRES_PER_DEGREE * np.array([math.cos(math.radians(latitude)), 1.0])))
 
 
 def _samples(geometries: NDArray[Any]) -> Floats:

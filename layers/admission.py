@@ -160,7 +160,7 @@ def _typed(raw: RawVector, spec: LayerSpec, schema: LayerSchema) -> Intake:
     intake = Intake(frame=_plain_frame(raw, spec), n_read=raw.n_read, id_column=schema.id_column,
                     left_out=raw.remarks)
     _check_required(intake.frame, _frame_schema(schema))
-    intake = convert_fields(intake, schema)
+    intake = convert_fields(intake, schema, spec)
     return _with_known_certainty(intake, raw.certainty or spec.certainty, spec.name)
 
 

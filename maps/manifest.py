@@ -17,6 +17,7 @@ import numpy as np
 
 from layers.schemas import LAYERS
 from layers.types import LayerProvenance, LayerSpec
+from siting.candidates import block_settings
 from siting.scheme import Record, scheme_of, text
 from siting.tables import SCORE_DECIMALS, top_rows
 from siting.types import EdgePlan, SiteScores, StudyResult
@@ -85,14 +86,29 @@ def file_name(path: str) -> str:
     return re.split(r"[\\/]", path)[-1]
 
 
+def _plain(value: object) -> object:
+    """Turn a noun inside a study into a record."""
+    is_noun = dataclasses.is_dataclass(value) and not isinstance(value, type)
+    return dataclasses.asdict(value) if is_noun else value  # type: ignore[call-overload]
+
+
 def _study(result: StudyResult) -> Record:
     study = result.study
-    settings = {f.name: getattr(study, f.name) for f in dataclasses.fields(study)}
+    settings = {f.name: _plain(getattr(study, f.name)) for f in dataclasses.fields(study)}
     return settings | {
+        "city": result.pack.city, "blocks": _blocks(result),
         "path": file_name(study.path), "layer_specs": [_layer_spec(s) for s in study.layer_specs],
         "weights": [{"site_class": c, "criterion_id": k, "weight": w} for c, k, w in study.weights],
         "mitigations": dict(study.mitigations), "classes": [s.site_class.class_id for s in result.scores],
     }
+
+
+def _blocks(result: StudyResult) -> Record | None:
+    """Return how streets parted the land, defaults included; None where candidates are no blocks."""
+    if result.study.candidates != "blocks":
+        return None
+    settings = dataclasses.asdict(block_settings(result.pack, result.study))
+    return settings | {"setback_m": dict(settings["setback_m"])}
 
 
 def _layer_spec(spec: LayerSpec) -> Record:

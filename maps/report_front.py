@@ -22,7 +22,8 @@ def title_block(page: Page) -> str:
     roles = (say("编制", "Prepared"), say("校核", "Checked"), say("审定", "Approved"), say("日期", "Date"))
     signatures = "".join(f"<th>{role}</th><td></td>" for role in roles)
     pairs = [
-        (say("研究范围", "City"), page.text(result.pack.title) + page.bracketed(escape(result.pack.adcode))),
+        (say("研究范围", "City"), page.text(result.pack.title)
+         + (page.bracketed(escape(result.pack.adcode)) if result.pack.adcode else "")),
         (say("方案文件", "Study file"),
          _hashed(file_name(result.study.path) or result.study.name, result.study.sha256)),
         (say("城市规则包", "City pack"), _hashed(result.pack.city, result.pack.sha256)),
@@ -104,10 +105,11 @@ def request(page: Page) -> str:
     """Return what the study asked for."""
     study, pack, say = page.result.study, page.result.pack, page.say
     grid = study.grid_size_m or pack.grid_size_m
+    candidates = {"parcels": say("给定地块", "given parcels"), "grid": say(f"{grid:g} 米网格", f"grid of {grid:g} m"),
+                  "blocks": say("道路围合的街块", "blocks between streets")}
     pairs = [
         (say("评价类别", "Classes"), page.comma.join(page.text(s.site_class.title) for s in page.result.scores)),
-        (say("候选对象", "Candidates"), say("给定地块", "given parcels") if study.candidates == "parcels"
-         else say(f"{grid:g} 米网格", f"grid of {grid:g} m")),
+        (say("候选对象", "Candidates"), candidates[study.candidates]),
         (say("每类推荐数", "Sites listed per class"), whole(study.n_top)),
         (say("权重", "Weights"), say("方案自定", "the study's own") if study.weights
          else say("城市规则包的默认值", "the pack's")),

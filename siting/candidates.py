@@ -8,6 +8,7 @@ from types import MappingProxyType
 import geopandas as gpd
 import numpy as np
 import shapely
+from numpy.typing import NDArray
 
 from gis import blocks, vector
 from gis.errors import InfeasibleError, LayerNotFoundError, UsageError
@@ -23,13 +24,20 @@ MIN_BLOCK_AREA_M2 = 2000.0
 MIN_BLOCK_WIDTH_M = 20.0
 """Narrowest block: a machine hall with its clearance."""
 
+MIN_FRONTAGE_M = 6.0
+"""A piece that water or protected land cuts off its block's edge has no way in; as wide as a fire lane with kerbs."""
+
 DEAD_END_M = 200.0
 """Shortest street that ends nowhere and still takes land: shorter ones belong to the block they serve."""
 
 SETBACK_M: Mapping[str, float] = MappingProxyType({
-    "motorway": 30.0, "trunk": 25.0, "primary": 20.0, "secondary": 15.0, "tertiary": 12.0, "local": 8.0})
-"""Half of the space between the red lines of a street by class: the usual widths of 60, 50, 40, 30, 24 and 16 m; a
-judgement of the product."""
+    "motorway": 30.0, "trunk": 25.0, "primary": 20.0, "secondary": 15.0, "tertiary": 12.0, "local": 8.0,
+    "railway": 15.0})
+"""Half of the space between the red lines of a street by class (the usual widths of 60, 50, 40, 30, 24 and 16 m), and
+that of a railway's own land; a judgement of the product."""
+
+RAILWAY = "railway"
+"""Class of the lines of the layer ``railways``, which part land as streets do."""
 
 UNKNOWN_CLASS = "local"
 """Class of a road that states none."""
@@ -81,8 +89,8 @@ def block_settings(pack: CityPack, study: Study) -> BlockSettings:
     setbacks = {**SETBACK_M, **dict(city.setback_m), **dict(own.setback_m)}
     odd = sorted(setbacks.keys() - SETBACK_M.keys())
     if odd:
-        raise UsageError(f"blocks.setback_m: unknown road class {odd[0]!r}; known: {', '.join(SETBACK_M)}",
-                         f"blocks.setback_m：未知道路等级 {odd[0]!r}；可用：{'、'.join(SETBACK_M)}")
+        raise UsageError(f"blocks.setback_m: unknown class {odd[0]!r}; known: {', '.join(SETBACK_M)}",
+                         f"blocks.setback_m：未知等级 {odd[0]!r}；可用：{'、'.join(SETBACK_M)}")
     return BlockSettings(
         min_area_m2=_first(own.min_area_m2, city.min_area_m2, MIN_BLOCK_AREA_M2),
         min_width_m=_first(own.min_width_m, city.min_width_m, MIN_BLOCK_WIDTH_M),
@@ -104,12 +112,10 @@ def _blocks(city_layers: CityLayers, pack: CityPack, study: Study) -> gpd.GeoDat
         )
     settings = block_settings(pack, study)
     limits = {"min_area_m2": settings.min_area_m2 or 0.0, "min_width_m": settings.min_width_m or 0.0}
-    roads = city_layers.frame("roads")
-    found = blocks.street_blocks(
-        np.asarray(roads.geometry.array, dtype=object),
-        roads["road_class"].fillna(UNKNOWN_CLASS).to_numpy(dtype=object), city_layers.area_of_interest,
-        setback_m=dict(settings.setback_m), dead_end_m=settings.dead_end_m or 0.0, **limits)
-    land = shapely.get_parts(_less_taken_land(found.geometries, city_layers, pack))
+    lines, classes = _parting_lines(city_layers)
+    found = blocks.street_blocks(lines, classes, city_layers.area_of_interest, setback_m=dict(settings.setback_m),
+                                 dead_end_m=settings.dead_end_m or 0.0, **limits)
+    land = _reachable_parts(found.geometries, _less_taken_land(found.geometries, city_layers, pack))
     small, narrow = blocks.slivers(land, **limits)
     land = land[~(small | narrow)]
     if not len(land):
@@ -121,6 +127,29 @@ def _blocks(city_layers: CityLayers, pack: CityPack, study: Study) -> gpd.GeoDat
     land = land[blocks.hilbert_order(land, city_layers.area_of_interest)]
     ids = np.array([f"B{number:06d}" for number in range(1, len(land) + 1)], dtype=object)
     return gpd.GeoDataFrame({"parcel_id": ids, "certainty": "approximate"}, geometry=land, crs=city_layers.metric_crs)
+
+
+def _reachable_parts(whole: vector.Geometries, left: vector.Geometries) -> vector.Geometries:
+    """Return the parts of what is left of each block that still reach the block's edge, as wide as a way in."""
+    parts, block = shapely.get_parts(left, return_index=True)
+    is_cut = left[block] != whole[block]
+    # Cutting moves corners on the edge by rounding, so the edge is given some room.
+    edges = shapely.buffer(shapely.boundary(whole[block[is_cut]]), blocks.SNAP_M, quad_segs=1)
+    frontage_m = np.full(len(parts), np.inf)
+    frontage_m[is_cut] = shapely.length(shapely.intersection(shapely.boundary(parts[is_cut]), edges))
+    reachable: vector.Geometries = parts[(frontage_m >= MIN_FRONTAGE_M) & ~shapely.is_empty(parts)]
+    return reachable
+
+
+def _parting_lines(city_layers: CityLayers) -> tuple[vector.Geometries, NDArray[np.object_]]:
+    """Return the lines that part land, and the class of each."""
+    roads = city_layers.frame("roads")
+    lines = [np.asarray(roads.geometry.array, dtype=object)]
+    classes = [roads["road_class"].fillna(UNKNOWN_CLASS).to_numpy(dtype=object)]
+    if city_layers.has("railways"):
+        lines.append(np.asarray(city_layers.frame("railways").geometry.array, dtype=object))
+        classes.append(np.full(len(lines[-1]), RAILWAY, dtype=object))
+    return np.concatenate(lines), np.concatenate(classes)
 
 
 def _grid(city_layers: CityLayers, pack: CityPack, size_m: float) -> gpd.GeoDataFrame:

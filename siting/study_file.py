@@ -50,6 +50,8 @@ class StudyTable:
     weights: dict[str, dict[str, float]] = field(default_factory=dict)
     mitigations: dict[str, str] = field(default_factory=dict)
     edge: EdgeTable = EdgeTable()
+    allow_outside: bool = False
+    """Layers may lie outside the study's folder."""
 
 
 @cache
@@ -119,7 +121,7 @@ def _specs(table: StudyTable, path: Path) -> tuple[tuple[LayerSpec, ...], tuple[
                 f"{path.name}：未知图层 {name!r}" + (f"；是否指 {near[0]!r}？" if near else "")
                 + f" 可用：{'、'.join(LAYERS)}")
         for part in given if isinstance(given, list) else [given]:
-            spec = _spec(name, part, path)
+            spec = _spec(name, part, path, table.allow_outside)
             if spec.source == ABSENT:
                 omitted.append(name)
             else:
@@ -127,7 +129,7 @@ def _specs(table: StudyTable, path: Path) -> tuple[tuple[LayerSpec, ...], tuple[
     return tuple(specs), tuple(omitted)
 
 
-def _spec(name: str, part: Any, path: Path) -> LayerSpec:
+def _spec(name: str, part: Any, path: Path, allow_outside: bool) -> LayerSpec:
     if not isinstance(part, dict):
         raise UsageError(f"{path.name}: layers.{name} must be a table",
                          f"{path.name}：layers.{name} 必须是一个表")
@@ -140,9 +142,23 @@ def _spec(name: str, part: Any, path: Path) -> LayerSpec:
             f"{path.name}：layers.{name} 有未知键 {odd[0]!r}" + (f"；是否指 {near[0]!r}？" if near else ""))
     table = {"source": "raster_file" if LAYERS[name].is_raster else "vector_file", **part, "name": name}
     if table.get("path"):
-        table["path"] = str(path.parent / str(table["path"]))
+        table["path"] = str(_inside(path.parent / str(table["path"]), path, name, allow_outside))
     elif table["source"] in ("vector_file", "raster_file"):
         raise UsageError(f'{path.name}: layers.{name} needs a path (or source = "demo", "none")',
                          f'{path.name}：layers.{name} 缺少 path（或写 source = "demo"、"none"）')
     spec: LayerSpec = _checked(_adapters()[1], paired(table), path, f"layers.{name}: ")
     return spec
+
+
+def _inside(file: Path, study: Path, layer: str, allow_outside: bool) -> Path:
+    """Return ``file`` unless it leads out of the study's folder, by ``..``, a link or an absolute path.
+
+    A study that is handed on must not quietly read what lies elsewhere on the machine that runs it.
+    """
+    if not allow_outside and not file.resolve().is_relative_to(study.parent.resolve()):
+        raise UsageError(
+            f"{study.name}: layers.{layer}.path leads outside the folder of the study ({file.name}); "
+            "move the file there, or write allow_outside = true at the top of the study",
+            f"{study.name}：layers.{layer}.path 指向方案文件夹之外（{file.name}）；"
+            "请把文件移入该文件夹，或在方案开头写 allow_outside = true")
+    return file

@@ -104,3 +104,15 @@ def test_what_it_may_not_say(tmp_path: Path, text: str, sentence: str) -> None:
 def test_missing_file() -> None:
     with pytest.raises(UsageError, match="no study file"):
         read_study(Path("nowhere.toml"))
+
+
+@pytest.mark.parametrize("way", ["../roads.shp", "inside/../../roads.shp", "/roads.shp", "link/roads.shp"])
+def test_layers_outside_the_folder_must_be_allowed(tmp_path: Path, way: str) -> None:
+    folder, elsewhere = tmp_path / "study", tmp_path / "elsewhere"
+    folder.mkdir()
+    elsewhere.mkdir()
+    (folder / "link").symlink_to(elsewhere, target_is_directory=True)
+    text = f'city = "zhengzhou"\n[layers.roads]\npath = "{way}"\ndatum = "wgs84"\n'
+    with pytest.raises(UsageError, match="allow_outside"):
+        read_study(write(folder, text))
+    assert read_study(write(folder, "allow_outside = true\n" + text)).layer_specs[0].path.endswith("roads.shp")
