@@ -26,11 +26,13 @@ from gis.vector import Floats, Geometries, subtract
 
 Ints = NDArray[np.int64]
 
-SNAP_M = 0.01
+SNAP_M = 0.001
 """Vertices nearer than this are one; below what any map of streets is worth."""
 
 _ON_LINE_M = 5 * SNAP_M
+_SHORTEST_EDGE_M = 0.1
 _ARC_SEGMENTS = 16
+_FEW_STREETS = 16
 _HILBERT_LEVEL = 16
 
 
@@ -105,7 +107,7 @@ def street_blocks(lines: Geometries, road_classes: NDArray[np.object_], area: Ge
     edges, reach_m = _network(streets, setbacks, area)
     kept = _without_dead_ends(edges, reach_m, area, dead_end_m)
     faces = _faces(edges[kept], area)
-    land = _parts(subtract(faces, _street_space(edges[kept], reach_m[kept])))
+    land = _parts(_less_streets(faces, _street_space(edges[kept], reach_m[kept])))
     merged, n_merged = merge_slivers(land, min_area_m2=min_area_m2, min_width_m=min_width_m)
     small, narrow = slivers(merged, min_area_m2=min_area_m2, min_width_m=min_width_m)
     good = merged[~(small | narrow)]
@@ -298,7 +300,7 @@ def _faces(edges: Geometries, area: Geometry) -> Geometries:
     faces = shapely.get_parts(shapely.polygonize(edges))
     shapely.prepare(area)
     faces = faces[shapely.intersects(area, shapely.point_on_surface(faces))]
-    # Snapping moves the boundary by less than a hair; blocks must not stand out.
+    # Snapping moves the boundary by a hair; blocks must not stand out.
     loose = ~np.asarray(shapely.covers(area, faces), dtype=np.bool_)
     faces[loose] = shapely.intersection(faces[loose], area)
     return faces
@@ -311,6 +313,27 @@ def _street_space(edges: Geometries, reach_m: Floats) -> Geometries:
         joined = shapely.get_parts(shapely.line_merge(shapely.multilinestrings(edges[reach_m == width_m])))
         spaces.append(shapely.buffer(joined, width_m, quad_segs=_ARC_SEGMENTS))
     return np.concatenate(spaces)
+
+
+def _less_streets(faces: Geometries, spaces: Geometries) -> Geometries:
+    """Return the faces without the ground of the streets.
+
+    A face between a few streets loses them one by one, which is faster than joining them first; for
+    one among many streets it is the other way round.
+    """
+    left = faces.copy()
+    face, space = STRtree(spaces).query(faces, predicate="intersects")
+    order = np.lexsort((space, face))
+    face, space = face[order], space[order]
+    _, first, count = np.unique(face, return_index=True, return_counts=True)
+    turn = np.arange(len(face)) - np.repeat(first, count)
+    is_few = np.repeat(count <= _FEW_STREETS, count)
+    for number in range(_FEW_STREETS):
+        now = is_few & (turn == number)
+        left[face[now]] = shapely.difference(left[face[now]], spaces[space[now]])
+    busy = np.unique(face[~is_few])
+    left[busy] = subtract(faces[busy], spaces)
+    return left
 
 
 def _parts(geometries: Geometries) -> Geometries:
@@ -329,7 +352,7 @@ def _longest_neighbours(polygons: Geometries, rows: Ints) -> Ints:
     # Differences leave edges that agree to rounding only, so edges are compared with some room.
     shared_m = shapely.length(shapely.intersection(
         shapely.boundary(polygons[which]), shapely.buffer(polygons[other], SNAP_M, quad_segs=1)))
-    is_edge = shared_m > 10 * SNAP_M
+    is_edge = shared_m > _SHORTEST_EDGE_M
     which, other, shared_m = which[is_edge], other[is_edge], shared_m[is_edge]
     order = np.lexsort((other, -shared_m, which))
     first = np.unique(which[order], return_index=True)[1]

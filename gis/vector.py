@@ -61,7 +61,7 @@ def repair(geometries: Geometries, dimensions: Collection[int] = (0, 1, 2)) -> R
     """
     given = _as_array(geometries)
     reasons: list[Text | None] = [None] * len(given)
-    made = shapely.force_2d(given)
+    made = flat(given)
     is_nothing = shapely.is_missing(made) | shapely.is_empty(made)
     _tell(reasons, is_nothing, _NOTHING)
     is_infinite = _has_infinite(made)
@@ -77,6 +77,14 @@ def repair(geometries: Geometries, dimensions: Collection[int] = (0, 1, 2)) -> R
     made[is_rejected] = None
     status = np.select([is_rejected, is_odd], ["rejected", "repaired"], "accepted")
     return Repair(made, status, tuple(reasons))
+
+
+def flat(geometries: Geometries) -> Geometries:
+    """Return geometries without heights and measures, shape (n,); those that have none are not made anew."""
+    made = np.array(geometries, dtype=object)
+    is_high = shapely.get_coordinate_dimension(made) > 2
+    made[is_high] = shapely.force_2d(made[is_high])
+    return made
 
 
 def area_m2(geometries: Geometries) -> Floats:

@@ -15,7 +15,7 @@ from gis.bilingual import Text
 from gis.errors import SchemaError, SitingToolError
 from gis.rasters import Bounds
 from gis.schemas import GEOMETRY_TYPES, FrameSchema, GeometryKind, Kind
-from gis.vector import repair
+from gis.vector import flat, repair
 from layers.conversion import convert_fields, with_constants
 from layers.intake import Intake
 from layers.oddities import noted
@@ -172,8 +172,8 @@ def _frame_schema(schema: LayerSchema) -> FrameSchema:
 
 def _plain_frame(raw: RawVector, spec: LayerSpec) -> gpd.GeoDataFrame:
     frame = raw.frame if raw.frame.geometry.name == "geometry" else raw.frame.rename_geometry("geometry")
-    flat = frame.set_geometry(frame.geometry.force_2d())
-    return with_constants(flat, spec)
+    geometry = gpd.GeoSeries(flat(frame.geometry.to_numpy()), index=frame.index, crs=frame.crs, name="geometry")
+    return with_constants(frame.set_geometry(geometry), spec)
 
 
 def _check_required(frame: gpd.GeoDataFrame, frame_schema: FrameSchema) -> None:

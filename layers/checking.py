@@ -165,7 +165,8 @@ def problem_of(error: SitingToolError, layer: str = "") -> Problem:
 
 
 def check_layers(specs: Sequence[LayerSpec], *, metric_crs: str, n_parcels: int = 4000, seed: int = 20260101,
-                 progress: Progress = silent, find_datum: FindDatum | None = None) -> CheckReport:
+                 progress: Progress = silent, find_datum: FindDatum | None = None,
+                 on_reading: Callable[[Reading], None] | None = None) -> CheckReport:
     """Read every layer as :func:`layers.loading.load_layers` does, and report instead of stopping.
 
     Where districts cannot be used, the other layers are read without the test against the study area,
@@ -177,6 +178,8 @@ def check_layers(specs: Sequence[LayerSpec], *, metric_crs: str, n_parcels: int 
         As for ``load_layers``.
     find_datum
         Asked about each layer in degrees without a declared datum; its finding joins the complaint.
+    on_reading
+        Handed each source that a run could use, before the next one is read.
 
     Returns
     -------
@@ -198,8 +201,11 @@ def check_layers(specs: Sequence[LayerSpec], *, metric_crs: str, n_parcels: int 
             progress(STEP, done, total)
             source, reading = _checked(spec, context, readings, find_datum)
             sources.append(source)
-            readings += [] if reading is None else [reading]
             done += 1
+            if reading is not None:
+                readings.append(reading)
+                if on_reading is not None:
+                    on_reading(reading)
         context, found = _with_layer(context, name, readings, is_whole=len(readings) == len(group))
         checks[name] = LayerCheck(name=name, sources=tuple(sources), problems=found)
     progress(STEP, total, total)

@@ -192,7 +192,8 @@ def _check_units(column: str, unit: str, fields: Mapping[str, Field], layer: str
     raise UsageError(
         f"layer {layer!r}: [layers.{layer}.units] names {column!r}, which is no number of this layer; it has: "
         f"{', '.join(known) or 'none'}",
-        f"图层 {layer!r}：[layers.{layer}.units] 中的 {column!r} 不是该图层的数值字段；现有：{'、'.join(known) or '无'}",
+        f"图层 {layer!r}：[layers.{layer}.units] 中的 {column!r} 不是该图层的数值字段；现有："
+        f"{'、'.join(known) or '无'}",
     )
 
 

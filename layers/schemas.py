@@ -135,8 +135,10 @@ _ALL = (
     _raster("dem", "数字高程", "Elevation", "坡度", "slope", "m"),
     _raster("flood_depth", "淹没水深", "Flood depth", "洪涝", "flooding", "m"),
     _raster("water_mask", "水体栅格", "Water mask", "水面占比", "share of water", "0/1"),
-    _raster("land_cover", "地表覆盖", "Land cover", "图面参考", "shown in tables", "code", categorical=True),
-    _raster("population", "人口", "Population", "需求", "demand", "people per cell"),
+    _raster("land_cover", "地表覆盖", "Land cover", "按地类代码排除（城市包规则引用时）",
+            "exclusion by code, where a rule of the pack says so", "code", categorical=True),
+    _raster("population", "人口", "Population", "边缘需求（未给需求图层时）",
+            "edge demand, where no layer demand is given", "people per cell"),
 )
 
 LAYERS: Mapping[str, LayerSchema] = MappingProxyType({schema.name: schema for schema in _ALL})

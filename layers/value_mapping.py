@@ -152,7 +152,8 @@ def map_values(intake: Intake, schema: LayerSchema, spec: LayerSpec) -> Intake:
     SchemaError
         A land-use code means different things in different classifications and none is declared.
     """
-    tables = {column: {_plain(theirs): ours for theirs, ours in pairs} for column, pairs in spec.values}
+    given = spec.values  # noqa: PD011 - no pandas object
+    tables = {column: {_plain(theirs): ours for theirs, ours in pairs} for column, pairs in given}
     fields = {field.name: field for field in (schema.frame.fields if schema.frame else ())}
     for column, table in tables.items():
         _check_table(column, table, fields.get(column), intake, spec.name)
@@ -172,8 +173,8 @@ def _map_column(intake: Intake, field: Field, table: Mapping[str, str], spec: La
     # A column of free words keeps what the study does not name, number or text as it came.
     after = pd.Series([words[value] if value and value in words else None for value in plain],
                       index=before.index, dtype=object)
-    if not field.values:
-        kept = [own if value not in table else table[value] for own, value in zip(before, plain, strict=True)]
+    if not _vocabulary(field):
+        kept = [table.get(value, own) for own, value in zip(before, plain, strict=True)]
         return intake.with_frame(intake.frame.assign(**{field.name: pd.Series(kept, index=before.index)}))
     frame = intake.frame.assign(**{field.name: after})
     if field.name == _LAND_USE and _CODE_COLUMN not in frame.columns and any(words[v] != v for v in words):
@@ -187,7 +188,7 @@ def _map_column(intake: Intake, field: Field, table: Mapping[str, str], spec: La
 def _word(value: str, field: Field, table: Mapping[str, str], scheme: str, spec: LayerSpec) -> str | None:
     if value in table:
         return table[value]
-    if not field.values or value in field.values:
+    if value in _vocabulary(field) or not _vocabulary(field):
         return value
     return land_use_word(value, scheme, spec.name) if field.name == _LAND_USE else None
 
@@ -205,6 +206,11 @@ def _meanings(code: str, scheme: str) -> dict[str, str]:
     schemes = land_use_schemes()
     found = {key: schemes[key].word(code) for key in ([scheme] if scheme else schemes)}
     return {key: word for key, word in found.items() if word is not None}
+
+
+def _vocabulary(field: Field) -> tuple[str, ...]:
+    """Return the words that a column may hold; none where any will do."""
+    return field.values  # noqa: PD011 - no pandas object
 
 
 def _scheme(spec: LayerSpec) -> str:
@@ -239,20 +245,21 @@ def _check_table(column: str, table: Mapping[str, str], field: Field | None, int
             f"图层 {layer!r}：[layers.{layer}.values.{column}] 对应的字段不存在；现有字段：{'、'.join(there)}；"
             f"请同时写明 columns = {{ {column} = \"...\" }}",
         )
-    odd = sorted({word for word in table.values() if word}
-                 - set(field.values)) if field is not None and field.values else []
-    if odd and field is not None:
+    known = _vocabulary(field) if field is not None else ()
+    odd = sorted({word for word in table.values() if word} - set(known))
+    if odd and known:
         raise UsageError(
             f"layer {layer!r}: [layers.{layer}.values.{column}] maps to unknown words {', '.join(odd[:5])}; use: "
-            f"{', '.join(field.values)}",
+            f"{', '.join(known)}",
             f"图层 {layer!r}：[layers.{layer}.values.{column}] 的目标词 {'、'.join(odd[:5])} 未知；可用："
-            f"{'、'.join(field.values)}",
+            f"{'、'.join(known)}",
         )
 
 
 def _unknown(field: Field, value: str, layer: str) -> Text:
     return Text(
-        zh=f"字段 {field.name} 的取值 {value!r} 不在对照表中，按空值处理；可在 [layers.{layer}.values.{field.name}] 中写明",
+        zh=f"字段 {field.name} 的取值 {value!r} 不在对照表中，按空值处理；"
+           f"可在 [layers.{layer}.values.{field.name}] 中写明",
         en=f"column {field.name!r} holds {value!r}, which no table knows; left empty; name it under "
            f"[layers.{layer}.values.{field.name}]",
     )

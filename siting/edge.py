@@ -15,8 +15,8 @@ from gis import proximity
 from gis.errors import InfeasibleError, LayerNotFoundError
 from layers.schemas import LAYERS
 from layers.types import CERTAINTIES, CityLayers
+from siting.demand import demand_points
 from siting.location import LocationSolution, max_covering
-from siting.surroundings import demand_weights
 from siting.types import CityPack, EdgePlan, EdgeSettings, HostKind, Study
 from siting.zones import largest_overlap
 
@@ -104,21 +104,16 @@ def _hosts_of(city_layers: CityLayers, kind: HostKind) -> gpd.GeoDataFrame:
 
 
 def _demand_points(city_layers: CityLayers) -> gpd.GeoDataFrame:
-    if not city_layers.has("demand"):
-        raise LayerNotFoundError("edge centres need the layer demand; name a source under [layers.demand]",
-                                 "布设边缘数据中心需要需求图层；请在 [layers.demand] 中指定来源")
-    frame = city_layers.frame("demand")
-    weights = demand_weights(frame)
-    if not weights.sum() > 0:
-        raise InfeasibleError("layer demand states no demand above 0; check its column demand",
-                              "需求图层的需求量全为 0；请检查 demand 字段")
-    ids = frame["demand_id"].astype(str)
-    points = gpd.GeoDataFrame({
-        "demand_id": ids, "name": frame["name"].fillna(ids) if "name" in frame.columns else ids,
-        "demand": weights, "certainty": frame["certainty"],
-    }, geometry=frame.geometry.representative_point(), crs=frame.crs)
+    points = demand_points(city_layers)
+    if points is None:
+        raise LayerNotFoundError("edge centres need the layer demand or population; name a source for one of them",
+                                 "布设边缘数据中心需要需求或人口图层；请在 [layers.demand] 中指定来源")
     inside = shapely.intersects(np.asarray(points.geometry.array), city_layers.area_of_interest)
-    return points[inside].reset_index(drop=True)
+    points = points[inside].reset_index(drop=True)
+    if not points["demand"].sum() > 0:
+        raise InfeasibleError("no demand above 0 lies in the study area; check the column demand of layer demand",
+                              "研究范围内没有大于 0 的需求量；请检查需求图层的 demand 字段")
+    return points
 
 
 def _distances_m(demand: gpd.GeoDataFrame, hosts: gpd.GeoDataFrame) -> NDArray[np.float64]:

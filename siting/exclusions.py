@@ -48,6 +48,11 @@ def _raster_above(around: Surroundings, rule: ExclusionRule, permissions: Permis
     return share, _excess_share(share, rule.limit)
 
 
+def _raster_codes(around: Surroundings, rule: ExclusionRule, permissions: Permissions) -> Outcome:
+    share = around.share_of_codes(rule.layer, tuple(float(code) for code in rule.where_values))
+    return share, _excess_share(share, rule.limit)
+
+
 def _slope_above(around: Surroundings, rule: ExclusionRule, permissions: Permissions) -> Outcome:
     slope = around.slope_percent()
     return slope, np.clip((slope - rule.limit) / rule.limit, 0.0, 1.0)
@@ -88,6 +93,7 @@ TESTS: Mapping[str, Test] = MappingProxyType({
     "corridor": _corridor,
     "overlap": _overlap,
     "raster_above": _raster_above,
+    "raster_codes": _raster_codes,
     "slope_above": _slope_above,
     "land_use": _land_use,
     "min_area": _min_area,

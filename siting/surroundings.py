@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from gis import proximity, vector, zonal
 from layers.types import CityLayers
+from siting.demand import demand_points
 
 Floats = NDArray[np.float64]
 Found = TypeVar("Found")
@@ -79,12 +80,11 @@ class Surroundings:
     def demand_share(self, radius_m: float) -> Floats:
         """Share of all demand within ``radius_m``, each point's weight fading linearly to 0 there."""
         def ask() -> Floats:
-            if not self.city_layers.has("demand"):
+            points = demand_points(self.city_layers)
+            if points is None or not points["demand"].sum() > 0:
                 return self.unknown()
-            frame = self.city_layers.frame("demand")
-            weights = demand_weights(frame)
-            targets = np.asarray(frame.geometry.array)
-            reached = proximity.decayed_sum(self.geometries, targets, weights, radius_m)
+            weights = points["demand"].to_numpy(dtype=np.float64)
+            reached = proximity.decayed_sum(self.geometries, np.asarray(points.geometry.array), weights, radius_m)
             return np.asarray(reached / weights.sum(), dtype=np.float64)
         return self._once(("demand", radius_m), ask)
 
@@ -114,6 +114,19 @@ class Surroundings:
             found = zonal.zonal_statistics(self.geometries, self.city_layers.rasters[raster], threshold=threshold)
             return found.share_above
         return self._once(("share_above", raster, threshold), ask)
+
+    def share_of_codes(self, raster: str, codes: tuple[float, ...]) -> Floats:
+        """Share of the candidate's area whose cell holds one of ``codes``; NaN without the raster."""
+        def is_one(values: Floats, *_cell_size_m: float) -> Floats:
+            return np.where(np.isnan(values), np.nan, np.isin(values, codes))
+
+        def ask() -> Floats:
+            if raster not in self.city_layers.rasters:
+                return self.unknown()
+            found = zonal.zonal_statistics(self.geometries, self.city_layers.rasters[raster], threshold=0.5,
+                                           derive=is_one)
+            return found.share_above
+        return self._once(("codes", raster, codes), ask)
 
     def raster_mean(self, raster: str) -> Floats:
         """Mean of a raster over the candidate; NaN without the raster."""
@@ -151,10 +164,3 @@ class Surroundings:
         if question not in self._answers:
             self._answers[question] = ask()
         return cast("Found", self._answers[question])
-
-
-def demand_weights(frame: gpd.GeoDataFrame) -> Floats:
-    """Return the demand of each point; 1 each where the layer states none, 0 where one is unknown."""
-    if "demand" not in frame.columns or frame["demand"].isna().all():
-        return np.ones(len(frame))
-    return np.asarray(np.nan_to_num(frame["demand"].to_numpy(dtype=np.float64), nan=0.0).clip(min=0.0))

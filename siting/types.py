@@ -204,8 +204,8 @@ class ExclusionRule:
     """What a reader calls it."""
 
     test: str
-    """Key of ``siting.exclusions.TESTS``: setback, overlap, corridor, raster_above, slope_above, land_use, min_area,
-    permission."""
+    """Key of ``siting.exclusions.TESTS``: setback, overlap, corridor, raster_above, raster_codes, slope_above,
+    land_use, min_area, permission."""
 
     layer: str = ""
     """Layer that the test looks at."""

@@ -4,22 +4,35 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import geopandas as gpd
+
 from gis.bilingual import Language, Text
+from gis.crs import to_wgs84_frame
 from gis.errors import SitingToolError
-from layers.checking import CheckReport, FindDatum, LayerCheck, Problem, SourceCheck, check_layers, problem_of
+from layers.checking import (
+    CheckReport,
+    FindDatum,
+    Finding,
+    LayerCheck,
+    Problem,
+    SourceCheck,
+    check_layers,
+    problem_of,
+)
+from layers.loading import Reading
 from layers.schemas import LAYERS
-from layers.types import Remark
+from layers.types import LayerSpec, Remark
 from siting.city_pack import load_pack
 from siting.study import applied, layer_specs
 from siting.types import CityPack, Study
 from siting.wording import CERTAINTY_WORDS, word
 from suanzhi.console import Console
-from suanzhi.running import _study
+from suanzhi.running import find_study
 
 FORMAT = 1
 """Version of the form of the JSON report."""
@@ -36,7 +49,7 @@ _N_WORDS = 3  # columns of the table that hold words; the numbers after them sta
 _SPECIFIC = re.compile(r"\([^()]*\)|'[^']*'|#?[-+]?\d[\d.e+-]*|~\d+")
 
 
-def check_study(name: str, console: Console, *, find_datum: FindDatum | None = None) -> CheckReport:
+def check_study(name: str, console: Console) -> CheckReport:
     """Check a study or a city on its embedded default.
 
     Parameters
@@ -45,8 +58,6 @@ def check_study(name: str, console: Console, *, find_datum: FindDatum | None = N
         A city, or a study file.
     console
         Told of the progress.
-    find_datum
-        See :func:`layers.checking.check_layers`.
 
     Returns
     -------
@@ -55,15 +66,36 @@ def check_study(name: str, console: Console, *, find_datum: FindDatum | None = N
         the one problem of its report.
     """
     try:
-        study = _study(name, None)
+        study = find_study(name, None)
         pack = load_pack(study.city)
     except SitingToolError as error:
         return CheckReport(name=name, problems=(problem_of(error),))
+    known: dict[str, gpd.GeoDataFrame] = {}
     report = check_layers(layer_specs(pack, study), metric_crs=pack.metric_crs, n_parcels=study.n_parcels,
-                          seed=study.seed, progress=console.progress, find_datum=find_datum)
+                          seed=study.seed, progress=console.progress, find_datum=_finder(pack, known),
+                          on_reading=lambda reading: _remember(reading, known))
     found = (*_wishes(pack, study), *report.problems)
-    report = replace(report, name=study.name, problems=found)
+    # A grid or blocks are candidates themselves: parcels are not what such a study lacks.
+    layers = tuple(layer for layer in report.layers
+                   if layer.name != "parcels" or layer.sources or study.candidates == "parcels")
+    report = replace(report, name=study.name, layers=layers, problems=found)
     return replace(report, problems=(*found, *_lacks(report, pack, study)))
+
+
+def _remember(reading: Reading, known: dict[str, gpd.GeoDataFrame]) -> None:
+    """Keep what lies on the real ground: only that can tell the datum of another layer."""
+    if isinstance(reading.content, gpd.GeoDataFrame) and reading.provenance.certainty in ("real", "approximate"):
+        known[reading.spec.name] = reading.content
+
+
+def _finder(pack: CityPack, known: Mapping[str, gpd.GeoDataFrame]) -> FindDatum:
+    def find(spec: LayerSpec, degrees: gpd.GeoDataFrame) -> Finding | None:
+        from layers.datum_finding import DatumFinder
+
+        references = {name: to_wgs84_frame(frame) for name, frame in known.items()}
+        return DatumFinder(pack.adcode, references)(spec, degrees)
+
+    return find
 
 
 def _wishes(pack: CityPack, study: Study) -> tuple[Problem, ...]:

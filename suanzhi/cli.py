@@ -58,6 +58,44 @@ def run(
 
 
 @app.command()
+def check(
+    study: Annotated[str, typer.Argument(help="城市名或方案文件 a city, or a study file (.toml)",
+                                         autocompletion=_cities)],
+    as_json: Annotated[bool, typer.Option("--json", help="以 JSON 输出 print as JSON")] = False,
+    lang: Lang = "zh", quiet: Quiet = False, debug: Debug = False,
+) -> None:
+    """逐图层检查方案数据，不做计算。Read every layer of a study and say what is wrong; compute nothing."""
+    console = _console(lang, quiet, debug)
+    with guarded(console):
+        import json
+
+        from suanzhi import checking
+        report = checking.check_study(study, console)
+        console.close()
+        if as_json:
+            console.line(json.dumps(checking.record(report), ensure_ascii=False, indent=1))
+        else:
+            for line in checking.lines(report, console.language):
+                console.line(line)
+        raise typer.Exit(report.exit_code)
+
+
+@app.command()
+def init(
+    folder: Annotated[Path, typer.Argument(help="存放方案文件的目录 folder for the study file")],
+    city: Annotated[str, typer.Option("--city", "-c", help="城市 city", autocompletion=_cities)],
+    scan: Annotated[Path | None, typer.Option("--scan", help="扫描该目录并给出图层建议 look at the files of a folder "
+                                                             "and propose layers")] = None,
+    lang: Lang = "zh", quiet: Quiet = False, debug: Debug = False,
+) -> None:
+    """生成带注释的方案文件。Write a commented study file, with proposals from a folder of data."""
+    console = _console(lang, quiet, debug)
+    with guarded(console):
+        from suanzhi.initialising import write_study
+        console.line(str(write_study(folder, city, scan, console)))
+
+
+@app.command()
 def explain(
     out: Annotated[Path, typer.Argument(help="输出目录 folder of a finished study")],
     parcel_id: Annotated[str, typer.Argument(help="地块编号 parcel id")],

@@ -18,7 +18,7 @@ from suanzhi.console import Console
 
 def run_and_write(study_name: str, out: Path | None, n_parcels: int | None, console: Console) -> Written:
     """Run the study of that name or file and write its outputs."""
-    study = _study(study_name, n_parcels)
+    study = find_study(study_name, n_parcels)
     pack = load_pack(study.city)
     # Wrong weights or an unwritable folder must not cost the user the whole run.
     applied(pack, study)
@@ -32,7 +32,14 @@ def run_and_write(study_name: str, out: Path | None, n_parcels: int | None, cons
     return write_outputs(result, folder, language=console.language, progress=console.progress)
 
 
-def _study(name: str, n_parcels: int | None) -> Study:
+def find_study(name: str, n_parcels: int | None) -> Study:
+    """Return the study of a file, or the one that runs a city on its embedded default.
+
+    Raises
+    ------
+    UsageError
+        The file is no study, or its name is no folder name.
+    """
     study = read_study(Path(name)) if name.endswith(".toml") or Path(name).is_file() else default_study(name)
     if Path(study.name).name != study.name or study.name in ("", ".", ".."):
         raise UsageError(f"study name {study.name!r} must be a plain folder name",

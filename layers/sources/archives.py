@@ -91,6 +91,22 @@ def unpacked(path: Path, spec: LayerSpec) -> Iterator[tuple[Path, str, Text]]:
         yield Path(folder) / chosen.path.name, table, note
 
 
+def check_archive(path: Path, spec: LayerSpec) -> None:
+    """Raise where a file that is a zip inside (an .xlsx) is broken or unpacks to too much.
+
+    Raises
+    ------
+    LayerError
+        See above.
+    """
+    try:
+        with zipfile.ZipFile(path) as archive:
+            members = [Member(_readable_name(info), info) for info in archive.infolist()]
+    except (zipfile.BadZipFile, OSError, ValueError) as error:
+        raise _broken(path, spec.name, error) from error
+    _check_size(members, path, spec)
+
+
 def _readable_name(info: zipfile.ZipInfo) -> str:
     """Return the name of an entry; without the UTF-8 flag Chinese systems write GBK, and some write UTF-8."""
     name = info.filename
@@ -112,7 +128,8 @@ def _check_names(members: list[Member], path: Path, layer: str) -> None:
             raise LayerError(
                 f"layer {layer!r}: {path} has an entry that leads out of the archive ({member.name[:80]!r}); do not "
                 "use this file, pack the data anew",
-                f"图层 {layer!r}：{path} 含有指向压缩包之外的条目（{member.name[:80]!r}）；请勿使用该文件，请重新打包数据",
+                f"图层 {layer!r}：{path} 含有指向压缩包之外的条目（{member.name[:80]!r}）；"
+                "请勿使用该文件，请重新打包数据",
             )
 
 
@@ -132,8 +149,8 @@ def _check_size(members: list[Member], path: Path, spec: LayerSpec) -> None:
     raise LayerError(
         f"layer {spec.name!r}: {path} would unpack to {mb:.0f} MB ({why_en}); unpack it yourself if you trust it, or "
         f"raise {key} in options under [layers.{spec.name}]",
-        f"图层 {spec.name!r}：{path} 解压后达 {mb:.0f} MB（{why_zh}）；如确认可信，请自行解压，或在 [layers.{spec.name}] 的 "
-        f"options 中调高 {key}",
+        f"图层 {spec.name!r}：{path} 解压后达 {mb:.0f} MB（{why_zh}）；如确认可信，请自行解压，"
+        f"或在 [layers.{spec.name}] 的 options 中调高 {key}",
     )
 
 
@@ -160,8 +177,8 @@ def _chosen(members: list[Member], path: Path, spec: LayerSpec) -> tuple[Member,
         raise LayerNotFoundError(
             f"layer {spec.name!r}: {path} holds no data set that can be read; it holds: {inside}; pack a shapefile, "
             "GeoPackage, GeoJSON, KML, CSV or XLSX",
-            f"图层 {spec.name!r}：{path} 中没有可读取的数据；其内容：{inside}；请打包 Shapefile、GeoPackage、GeoJSON、KML、CSV "
-            "或 XLSX",
+            f"图层 {spec.name!r}：{path} 中没有可读取的数据；其内容：{inside}；请打包 Shapefile、GeoPackage、"
+            "GeoJSON、KML、CSV 或 XLSX",
         )
     raise LayerNotFoundError(
         f"layer {spec.name!r}: {path} holds several data sets ({known}); name one as table under "

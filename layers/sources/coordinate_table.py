@@ -1,47 +1,48 @@
-"""Tables of points: CSV with two columns of coordinates."""
+"""Tables with a place in each row: two columns of coordinates, or one of well-known text."""
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import geopandas as gpd
 import numpy as np
 import pandas as pd
 import shapely
-from numpy.typing import NDArray
 
 from gis.bilingual import Text
 from gis.crs import parse_crs
-from gis.errors import CrsError, LayerError, SchemaError
+from gis.errors import CrsError, SchemaError
 from layers.conversion import parse_number
 from layers.sources.row_filter import rows_where
+from layers.sources.table_file import read_cells
 from layers.sources.types import RawVector
 from layers.types import LayerSpec, Remark
 
-_ENCODINGS = ("utf-8-sig", "gb18030")
-_SEPARATORS = {".csv": ",", ".txt": ",", ".tsv": "\t"}
-
-SUFFIXES = tuple(_SEPARATORS)
-"""Ends of the file names that are read as tables."""
-
-COORDINATE_KEYS = ("lon", "lat", "x", "y")
+COORDINATE_KEYS = ("lon", "lat", "x", "y", "wkt")
 """Keys of ``LayerSpec.columns`` that name coordinates rather than columns of ours."""
 
+_SRID = re.compile(r"\s*SRID=(\d+)\s*;", re.IGNORECASE)
+_NO_COORDINATES = Text(zh="没有坐标，或坐标不是数字", en="no coordinates, or they are not numbers")
+_NO_TEXT = Text(zh="没有坐标串，或坐标串不是 WKT", en="no well-known text, or what stands there is none")
 
-def read_table(spec: LayerSpec) -> RawVector:
-    """Read a CSV file with coordinates.
+
+def read_table(path: Path, spec: LayerSpec) -> RawVector:
+    """Read a CSV or XLSX file with coordinates.
 
     Parameters
     ----------
+    path
+        The file.
     spec
-        ``columns`` may name the columns of ``lon`` and ``lat`` (degrees; the default names), or of
-        ``x`` and ``y`` (easting and northing in ``crs``). The option ``separator`` overrides the comma.
-        Without ``encoding``, UTF-8 is tried and then GB18030.
+        ``columns`` may name the columns of ``lon`` and ``lat`` (degrees; the default names), of ``x``
+        and ``y`` (easting and northing in ``crs``), or of ``wkt`` (well-known text, with or without
+        ``SRID=4490;`` before it). See :mod:`layers.sources.table_file` for the rest.
 
     Returns
     -------
     RawVector
-        Points under the file's own column names; rows without coordinates are among the remarks.
+        Features under the file's own column names; rows without coordinates are among the remarks.
 
     Raises
     ------
@@ -50,47 +51,33 @@ def read_table(spec: LayerSpec) -> RawVector:
     SchemaError
         The coordinate columns are not there.
     CrsError
-        ``x`` and ``y`` without a CRS.
+        ``x`` and ``y`` without a CRS, or well-known text in several.
     """
-    path = Path(spec.path)
-    table = _read(path, spec)
-    if spec.where:
-        table = table[rows_where(table, spec.where, spec.name)].reset_index(drop=True)
+    table, notes = read_cells(path, spec)
     keys, crs = _coordinates(spec)
     names = dict(spec.columns)
     columns = [names.get(key, key) for key in keys]
     missing = [column for column in columns if column not in table.columns]
     if missing:
-        raise _no_coordinates(spec.name, missing, list(table.columns))
+        raise _no_coordinates(spec.name, missing, [str(column) for column in table.columns])
+    if spec.where:
+        table = table[rows_where(table, spec.where, spec.name)].reset_index(drop=True)
+    if keys == ("wkt",):
+        return _from_text(table, columns[0], crs, path, spec.name, notes)
     points = np.column_stack([[parse_number(value) for value in table[column].tolist()] for column in columns])
-    return _points(table, points.reshape(-1, 2), crs, str(path))
+    points = points.reshape(-1, 2)
+    has_both = np.isfinite(points).all(axis=1)
+    # A point without a number would be an empty one; it is left out, so it need not be made.
+    places = np.full(len(points), None, dtype=object)
+    places[has_both] = shapely.points(points[has_both])
+    return _features(table, gpd.GeoSeries(places, index=table.index, crs=crs), _NO_COORDINATES, path, notes)
 
 
-def _read(path: Path, spec: LayerSpec) -> pd.DataFrame:
-    separator = str(spec.option("separator", _SEPARATORS.get(path.suffix.lower(), ",")))
-    for encoding in (spec.encoding,) if spec.encoding else _ENCODINGS:
-        try:
-            table = pd.read_csv(path, sep=separator, encoding=encoding, dtype=str, keep_default_na=False,
-                                na_values=[""], skipinitialspace=True)
-        except (UnicodeDecodeError, LookupError):
-            continue
-        except (ValueError, OSError) as error:
-            raise LayerError(
-                f"layer {spec.name!r}: {path} cannot be read as a table ({str(error).splitlines()[0]}); check the "
-                "separator and the number of columns in each row",
-                f"图层 {spec.name!r}：{path} 无法按表格读取（{str(error).splitlines()[0]}）；请检查分隔符和各行列数",
-            ) from error
-        return table.rename(columns=lambda column: str(column).strip())
-    tried = spec.encoding or "UTF-8, GB18030"
-    raise LayerError(
-        f"layer {spec.name!r}: the text of {path} is not in {tried}; name its encoding under [layers.{spec.name}]",
-        f"图层 {spec.name!r}：{path} 的文字不是 {tried} 编码；请在 [layers.{spec.name}] 下写明 encoding",
-    )
-
-
-def _coordinates(spec: LayerSpec) -> tuple[tuple[str, str], str]:
-    """Return the keys of the two coordinates and the CRS they are in."""
+def _coordinates(spec: LayerSpec) -> tuple[tuple[str, ...], str]:
+    """Return the keys of the coordinates and the CRS they are in."""
     named = {ours for ours, _ in spec.columns}
+    if "wkt" in named:
+        return ("wkt",), spec.crs
     if not named & {"x", "y"}:
         return ("lon", "lat"), spec.crs or "EPSG:4326"
     if not spec.crs or parse_crs(spec.crs).is_geographic:
@@ -103,20 +90,37 @@ def _coordinates(spec: LayerSpec) -> tuple[tuple[str, str], str]:
     return ("x", "y"), spec.crs
 
 
-def _points(table: pd.DataFrame, points: NDArray[np.float64], crs: str, path: str) -> RawVector:
-    has_both = np.isfinite(points).all(axis=1)
-    reason = Text(zh="没有坐标，或坐标不是数字", en="no coordinates, or they are not numbers")
-    frame = gpd.GeoDataFrame(table, geometry=gpd.GeoSeries(shapely.points(points), index=table.index, crs=crs))
+def _from_text(table: pd.DataFrame, column: str, crs: str, path: Path, layer: str,
+               notes: tuple[Text, ...]) -> RawVector:
+    """Read the column of well-known text; without a CRS the loader tells degrees from metres."""
+    texts = ["" if pd.isna(text) else str(text) for text in table[column].tolist()]
+    codes = sorted({match[1] for text in texts if (match := _SRID.match(text))})
+    if len(codes) > 1 and not crs:
+        raise CrsError(
+            f"layer {layer!r}: the well-known text in column {column!r} is in several CRS (SRID {', '.join(codes)}); "
+            "put all rows into one",
+            f"图层 {layer!r}：字段 {column!r} 的坐标串采用多个坐标系（SRID {'、'.join(codes)}）；请统一为一个",
+        )
+    shapes = shapely.from_wkt([_SRID.sub("", text) or None for text in texts], on_invalid="ignore")
+    known = crs or (str(parse_crs(f"EPSG:{codes[0]}").to_string()) if codes else None)
+    places = gpd.GeoSeries(shapely.force_2d(np.asarray(shapes, dtype=object)), index=table.index, crs=known)
+    return _features(table, places, _NO_TEXT, path, notes)
+
+
+def _features(table: pd.DataFrame, places: gpd.GeoSeries, reason: Text, path: Path,
+              notes: tuple[Text, ...]) -> RawVector:
+    is_there = places.notna().to_numpy()
+    frame = gpd.GeoDataFrame(table, geometry=places)
     return RawVector(
-        frame=frame[has_both], n_read=len(table), files=(path,),
-        remarks=tuple(Remark(f"#{row + 1}", "rejected", reason) for row in np.flatnonzero(~has_both).tolist()),
+        frame=frame[is_there], n_read=len(table), files=(str(path),), reading_notes=notes,
+        remarks=tuple(Remark(f"#{row + 1}", "rejected", reason) for row in np.flatnonzero(~is_there).tolist()),
     )
 
 
 def _no_coordinates(name: str, missing: list[str], columns: list[str]) -> SchemaError:
     return SchemaError(
         f"layer {name!r}: no column {', '.join(missing)} for the coordinates; the file has: {', '.join(columns)}; "
-        f"name them as lon and lat (or x and y) under [layers.{name}.columns] in the study file",
+        f"name them as lon and lat (or x and y, or wkt) under [layers.{name}.columns] in the study file",
         f"图层 {name!r}：没有坐标字段 {'、'.join(missing)}；文件的字段有：{'、'.join(columns)}；请在方案文件 "
-        f"[layers.{name}.columns] 下写明 lon、lat（或 x、y）对应的字段",
+        f"[layers.{name}.columns] 下写明 lon、lat（或 x、y，或 wkt）对应的字段",
     )

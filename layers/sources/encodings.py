@@ -10,11 +10,12 @@ from __future__ import annotations
 import codecs
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import cache
 
 from gis.bilingual import Text
 
 _FALLBACKS = ("utf-8", "gb18030")
-_SAMPLE_BYTES = 1 << 20
+_SAMPLE_BYTES = 1 << 18
 
 # A claim is dropped only for another encoding that makes clearly better sense of the text.
 _CLEARLY_BETTER = 0.25
@@ -121,6 +122,7 @@ def _is_everyday(text: str, place: int) -> bool:
     return "！" <= letter <= "～"
 
 
+@cache
 def _is_in_gb2312(letter: str) -> bool:
     try:
         letter.encode("gb2312")
@@ -148,8 +150,9 @@ def _codec(name: str) -> str:
     plain = name.strip().lower().removeprefix("encoding=").replace("ansi 936", "gb18030")
     plain = f"cp{plain}" if plain.isdecimal() else plain
     try:
+        "".encode(plain)  # base64 and its like are codecs, but no encodings of text
         found = codecs.lookup(plain).name
-    except LookupError:
+    except (LookupError, ValueError):
         return ""
     return "gb18030" if found in ("gbk", "gb2312", "cp936") else found
 

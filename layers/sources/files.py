@@ -101,7 +101,8 @@ def check_content(path: Path, name: str, shown: str = "") -> None:
         raise LayerError(
             f"layer {name!r}: {shown} is named like {says} but holds {found}; export it again in the format that its "
             "name says, or give it the ending of what it holds",
-            f"图层 {name!r}：{shown} 的扩展名表示 {says}，内容却是 {found}；请按扩展名的格式重新导出，或改为与内容相符的扩展名",
+            f"图层 {name!r}：{shown} 的扩展名表示 {says}，内容却是 {found}；"
+            "请按扩展名的格式重新导出，或改为与内容相符的扩展名",
         )
 
 

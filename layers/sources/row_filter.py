@@ -11,6 +11,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from gis.errors import LayerError
+from layers.sources.files import gdal_silence
 
 _ROW_NUMBER = "__row_number__"
 
@@ -44,8 +45,9 @@ def rows_where(table: pd.DataFrame, where: str, name: str) -> NDArray[np.bool_]:
     with tempfile.TemporaryDirectory() as folder:
         path = str(Path(folder) / "rows.gpkg")
         try:
-            pyogrio.write_dataframe(typed, path, layer="rows", FID=_ROW_NUMBER)
-            found = pyogrio.read_dataframe(path, where=where, read_geometry=False, fid_as_index=True)
+            with gdal_silence():
+                pyogrio.write_dataframe(typed, path, layer="rows", FID=_ROW_NUMBER)
+                found = pyogrio.read_dataframe(path, where=where, read_geometry=False, fid_as_index=True)
         except (ValueError, RuntimeError) as error:
             raise bad_condition(name, where, list(typed.columns)) from error
     return np.isin(np.arange(1, len(typed) + 1), found.index.to_numpy())
@@ -63,8 +65,9 @@ def bad_condition(name: str, where: str, columns: list[str]) -> LayerError:
 def _typed(column: pd.Series[Any]) -> pd.Series[Any]:
     if column.dtype.kind in "biuf":
         return column
-    numbers = pd.to_numeric(column, errors="coerce")
-    if len(column) and bool((numbers.notna() == column.notna()).all()):
+    # A date is no number, although it can be counted in nanoseconds.
+    numbers = pd.to_numeric(column, errors="coerce") if column.dtype.kind in "OTU" else column
+    if numbers is not column and len(column) and bool((numbers.notna() == column.notna()).all()):
         return numbers
     return pd.Series([None if value is None or value is pd.NA or value != value else str(value)
                       for value in column.tolist()], index=column.index, dtype=object)

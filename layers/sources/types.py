@@ -66,6 +66,9 @@ class RawVector:
     files: tuple[str, ...] = ()
     """Every file that was read (a shapefile's parts), to be hashed; the first one names the layer."""
 
+    reading_notes: tuple[Text, ...] = ()
+    """How the file was read, where that was not plain: its encoding, the member of an archive, no rows at all."""
+
     certainty: Certainty | None = None
     """Certainty of the layer where it is not the spec's."""
 
@@ -109,6 +112,9 @@ class RawRaster:
 
     files: tuple[str, ...] = ()
     """Every file that was read, to be hashed."""
+
+    reading_notes: tuple[Text, ...] = ()
+    """How the file was read, where that was not plain: which of several bands, no value for missing data."""
 
     certainty: Certainty | None = None
     """Certainty of the layer where it is not the spec's."""

@@ -1,29 +1,34 @@
-"""Vector files: GeoJSON, GeoPackage, Shapefile, FlatGeobuf and what else GDAL reads; GeoParquet; CSV points.
+"""Vector files: GeoJSON, GeoPackage, Shapefile, FlatGeobuf, KML and what else GDAL reads; GeoParquet; tables.
 
-Options
--------
-``separator``
-    Separator of a CSV file, where it is not a comma.
+Any of them may be in a zip (``layers.sources.archives``, whose options apply). CSV and XLSX are
+tables with coordinates (``layers.sources.table_file``, whose options apply).
 """
 
 from __future__ import annotations
 
 import dataclasses
-import warnings
+import tempfile
 from pathlib import Path
 
 import geopandas as gpd
 import numpy as np
+import pandas as pd
 
-from gis.errors import LayerError, LayerNotFoundError, LayerUnavailableError, SchemaError
-from layers.sources.coordinate_table import COORDINATE_KEYS, SUFFIXES, read_table
-from layers.sources.files import existing_file
+from gis.bilingual import Text
+from gis.errors import DataError, LayerError, LayerNotFoundError, LayerUnavailableError, SchemaError
+from layers.sources import archives, table_file
+from layers.sources.coordinate_table import COORDINATE_KEYS, read_table
+from layers.sources.files import check_content, existing_file, gdal_silence, reason_of
 from layers.sources.row_filter import bad_condition, rows_where
+from layers.sources.shapefile import parts_of, read_shapefile
+from layers.sources.text_file import in_utf8
 from layers.sources.types import LoadContext, RawVector
 from layers.types import LayerSpec
 
 _PARQUET = (".parquet", ".geoparquet")
-_SHAPEFILE_PARTS = (".shp", ".shx", ".dbf", ".prj", ".cpg")
+_TEXT = (".geojson", ".json", ".kml")
+_ALWAYS_UTF8 = (".gpkg", ".fgb", *_PARQUET)
+_NO_ROWS = Text(zh="图层中没有要素", en="the layer holds no features")
 
 
 def read(spec: LayerSpec, context: LoadContext) -> RawVector:
@@ -40,7 +45,8 @@ def read(spec: LayerSpec, context: LoadContext) -> RawVector:
     Returns
     -------
     RawVector
-        Rows that meet the condition; a geometry that cannot be read is None.
+        Rows that meet the condition; a geometry that cannot be read is None. A layer without features
+        has no rows and says so in ``reading_notes``.
 
     Raises
     ------
@@ -49,79 +55,131 @@ def read(spec: LayerSpec, context: LoadContext) -> RawVector:
     LayerUnavailableError
         GeoParquet without the package that reads it.
     LayerError
-        The file cannot be read.
+        The file cannot be read, is not what its name says, or must not be unpacked.
     SchemaError
         A column that ``columns`` names is not there.
     """
     del context
     path = existing_file(spec)
-    if path.suffix.lower() in SUFFIXES:
-        raw = read_table(spec)
-    else:
-        frame = _read_parquet(path, spec) if path.suffix.lower() in _PARQUET else _read_ogr(path, spec)
-        raw = RawVector(frame=frame.reset_index(drop=True), n_read=len(frame), files=_files(path))
+    raw = _from_archive(path, spec) if path.suffix.lower() in archives.SUFFIXES else _from_file(path, spec)
+    if not raw.n_read:
+        raw = dataclasses.replace(raw, reading_notes=(*raw.reading_notes, _NO_ROWS))
     return dataclasses.replace(raw, frame=_renamed(raw.frame, spec))
 
 
-def _read_ogr(path: Path, spec: LayerSpec) -> gpd.GeoDataFrame:
+def _from_archive(path: Path, spec: LayerSpec) -> RawVector:
+    with archives.unpacked(path, spec) as (inner, table, note):
+        shown = f"{path}/{inner.name}"
+        try:
+            check_content(inner, spec.name, shown)
+            raw = _from_file(inner, dataclasses.replace(spec, path=str(inner), table=table))
+        except DataError as error:
+            # The user knows the archive, not the folder that it was unpacked to.
+            text = Text(zh=error.text.zh.replace(str(inner.parent), str(path)),
+                        en=error.text.en.replace(str(inner.parent), str(path)))
+            raise type(error)(text.en, text.zh) from error
+    return dataclasses.replace(raw, files=(str(path),), reading_notes=(note, *raw.reading_notes))
+
+
+def _from_file(path: Path, spec: LayerSpec) -> RawVector:
+    suffix = path.suffix.lower()
+    if suffix in table_file.SUFFIXES:
+        return read_table(path, spec)
+    notes: tuple[Text, ...] = ()
+    if suffix == ".shp":
+        _check_stem(path, spec)
+        frame, notes = read_shapefile(path, spec)
+    elif suffix in _PARQUET:
+        _check_stem(path, spec)
+        frame = _read_parquet(path, spec)
+    elif suffix in _TEXT:
+        with tempfile.TemporaryDirectory() as folder:
+            readable, notes = in_utf8(path, spec, Path(folder))
+            frame = _read_ogr(readable, dataclasses.replace(spec, encoding=""), path)
+    else:
+        frame = _read_ogr(path, spec, path)
+    if suffix in _ALWAYS_UTF8 and spec.encoding:
+        notes += (Text(zh=f"{suffix} 文件恒为 UTF-8，未采用声明的编码 {spec.encoding}",
+                       en=f"a {suffix} file is always in UTF-8; the declared {spec.encoding} was not used"),)
+    files = tuple(str(part) for part in parts_of(path).values()) if suffix == ".shp" else (str(path),)
+    return RawVector(frame=frame.reset_index(drop=True), n_read=len(frame), files=files, reading_notes=notes)
+
+
+def _read_ogr(path: Path, spec: LayerSpec, shown: Path) -> gpd.GeoDataFrame:
     import pyogrio
 
-    table = _table(path, spec)
-    encoding = spec.encoding or _shapefile_encoding(path)
-    with warnings.catch_warnings():
-        # GDAL tells of unclosed rings and measured vertices; both are dealt with row by row later.
-        warnings.simplefilter("ignore")
+    # GDAL tells of unclosed rings and measured vertices; both are dealt with row by row later.
+    with gdal_silence():
+        table = _table(path, spec, shown)
+        encoding = None if path.suffix.lower() in _ALWAYS_UTF8 else spec.encoding or None
         try:
-            frame = pyogrio.read_dataframe(path, layer=table, encoding=encoding, where=spec.where or None,
-                                           force_2d=True, on_invalid="ignore")
+            return pyogrio.read_dataframe(path, layer=table, encoding=encoding, where=spec.where or None,
+                                          force_2d=True, on_invalid="ignore")
         except (ValueError, RuntimeError, LookupError) as error:
-            raise _unreadable(path, spec, table, error) from error
-    return frame
+            raise _unreadable(path, spec, table, error, shown) from error
 
 
-def _table(path: Path, spec: LayerSpec) -> str | None:
+def _table(path: Path, spec: LayerSpec, shown: Path) -> str | None:
     """Return the one table to read, or complain of several."""
     import pyogrio
 
     try:
         tables = [str(table) for table, kind in pyogrio.list_layers(path) if kind is not None]
-    except RuntimeError as error:
-        raise _not_a_vector_file(path, spec.name, error) from error
+    except (ValueError, RuntimeError) as error:
+        raise _not_a_vector_file(shown, spec.name, error) from error
     known = ", ".join(tables)
     if spec.table and spec.table not in tables:
-        raise LayerNotFoundError(
-            f"layer {spec.name!r}: {path} has no table {spec.table!r}; it has: {known}",
-            f"图层 {spec.name!r}：{path} 中没有图层 {spec.table!r}；现有：{known}",
-        )
+        raise _no_table(shown, spec, known)
     if not tables:
         raise LayerError(
-            f"layer {spec.name!r}: {path} holds no geometries; give a file with geometry",
-            f"图层 {spec.name!r}：{path} 不含几何；请提供带几何的文件",
+            f"layer {spec.name!r}: {shown} holds no geometries; give a file with geometry",
+            f"图层 {spec.name!r}：{shown} 不含几何；请提供带几何的文件",
         )
     if len(tables) > 1 and not spec.table:
         raise LayerError(
-            f"layer {spec.name!r}: {path} holds several tables ({known}); name one as table under "
+            f"layer {spec.name!r}: {shown} holds several tables ({known}); name one as table under "
             f"[layers.{spec.name}] in the study file",
-            f"图层 {spec.name!r}：{path} 含多个图层（{known}）；请在方案文件 [layers.{spec.name}] 下用 table 指定一个",
+            f"图层 {spec.name!r}：{shown} 含多个图层（{known}）；请在方案文件 [layers.{spec.name}] 下用 table 指定一个",
         )
     return spec.table or tables[0]
 
 
+def _check_stem(path: Path, spec: LayerSpec) -> None:
+    """Raise where ``table`` names another layer than the one that a file of one layer holds."""
+    if spec.table and spec.table != path.stem:
+        raise _no_table(path, spec, path.stem)
+
+
+def _no_table(path: Path, spec: LayerSpec, known: str) -> LayerNotFoundError:
+    return LayerNotFoundError(
+        f"layer {spec.name!r}: {path} has no table {spec.table!r}; it has: {known}; correct table under "
+        f"[layers.{spec.name}] in the study file",
+        f"图层 {spec.name!r}：{path} 中没有图层 {spec.table!r}；现有：{known}；"
+        f"请改正方案文件 [layers.{spec.name}] 下的 table",
+    )
+
+
 def _read_parquet(path: Path, spec: LayerSpec) -> gpd.GeoDataFrame:
     try:
-        frame = gpd.read_parquet(path)
+        with gdal_silence():
+            frame = gpd.read_parquet(path)
     except ImportError as error:
         raise LayerUnavailableError(
             f"layer {spec.name!r}: GeoParquet needs the package pyarrow; run: pip install suanzhi[parquet]",
             f"图层 {spec.name!r}：读取 GeoParquet 需要 pyarrow；请运行 pip install suanzhi[parquet]",
         ) from error
     except (ValueError, OSError, TypeError) as error:
+        if "geo metadata" in str(error):
+            raise LayerError(
+                f"layer {spec.name!r}: {path} is a Parquet table without a geometry column; export it as GeoParquet",
+                f"图层 {spec.name!r}：{path} 是没有几何列的 Parquet 表；请导出为 GeoParquet",
+            ) from error
         raise _not_a_vector_file(path, spec.name, error) from error
     if frame.geometry.name != "geometry":
         frame = frame.rename_geometry("geometry")
     frame = frame.set_geometry(frame.geometry.force_2d())
     if spec.where:
-        attributes = frame.drop(columns="geometry")
+        attributes = pd.DataFrame(frame.drop(columns="geometry"))
         frame = frame[rows_where(attributes, spec.where, spec.name)]
     return frame
 
@@ -130,62 +188,40 @@ def _renamed(frame: gpd.GeoDataFrame, spec: LayerSpec) -> gpd.GeoDataFrame:
     """Put the file's columns under our names; a column that loses its name to another one keeps it with a tail."""
     pairs = [(ours, theirs) for ours, theirs in spec.columns if ours not in COORDINATE_KEYS]
     missing = [theirs for _, theirs in pairs if theirs not in frame.columns]
-    if missing:
-        there = [str(column) for column in frame.columns if column != "geometry"]
+    there = [str(column) for column in frame.columns if column != "geometry"]
+    if missing and (there or len(frame)):
         raise SchemaError(
             f"layer {spec.name!r}: the file has no column {', '.join(missing)}; it has: {', '.join(there)}; correct "
             f"[layers.{spec.name}.columns] in the study file",
             f"图层 {spec.name!r}：文件没有字段 {'、'.join(missing)}；现有字段：{'、'.join(there)}；请改正方案文件中的 "
             f"[layers.{spec.name}.columns]",
         )
+    # A GeoJSON file without features has no columns either, which is no fault of the study.
+    frame = frame.assign(**{theirs: pd.Series([], dtype=object) for theirs in missing})
     wanted = {ours: frame[theirs] for ours, theirs in pairs}
     taken = {theirs for _, theirs in pairs}
     left = frame.drop(columns=[column for column in taken if column != "geometry"])
     return left.rename(columns={ours: f"{ours}_in_file" for ours in wanted if ours in left.columns}).assign(**wanted)
 
 
-def _shapefile_encoding(path: Path) -> str | None:
-    """Guess the encoding of a shapefile that does not say it: UTF-8 if its text is that, else GB18030."""
-    table = path.with_suffix(".dbf")
-    if path.suffix.lower() != ".shp" or path.with_suffix(".cpg").exists() or not table.exists():
-        return None
-    content = table.read_bytes()
-    if len(content) < 32 or content[29] not in (0, 0x57):  # a code page that says something
-        return None
-    header = int.from_bytes(content[8:10], "little")
-    names = b"".join(content[start:start + 11] for start in range(32, header - 1, 32))
-    try:
-        (names + content[header:]).decode("utf-8")
-    except UnicodeDecodeError:
-        return "gb18030"
-    return "utf-8"
-
-
-def _files(path: Path) -> tuple[str, ...]:
-    if path.suffix.lower() != ".shp":
-        return (str(path),)
-    parts = [path, *(path.with_suffix(end) for end in _SHAPEFILE_PARTS if end != path.suffix.lower())]
-    return tuple(str(part) for part in parts if part.exists())
-
-
-def _unreadable(path: Path, spec: LayerSpec, table: str | None, error: Exception) -> LayerError:
+def _unreadable(path: Path, spec: LayerSpec, table: str | None, error: Exception, shown: Path) -> LayerError:
     import pyogrio
 
     if isinstance(error, UnicodeDecodeError | LookupError):
         return LayerError(
-            f"layer {spec.name!r}: the text of {path} is not in {spec.encoding or 'the encoding it claims'}; write "
+            f"layer {spec.name!r}: the text of {shown} is not in {spec.encoding or 'the encoding it claims'}; write "
             f"encoding = \"GBK\" (or the right one) under [layers.{spec.name}] in the study file",
-            f"图层 {spec.name!r}：{path} 的文字不是 {spec.encoding or '其声称的编码'}；请在方案文件 "
+            f"图层 {spec.name!r}：{shown} 的文字不是 {spec.encoding or '其声称的编码'}；请在方案文件 "
             f"[layers.{spec.name}] 下写明 encoding = \"GBK\"（或其实际编码）",
         )
     if spec.where and isinstance(error, ValueError | pyogrio.errors.FeatureError):
         columns = [str(column) for column in np.asarray(pyogrio.read_info(path, layer=table)["fields"])]
         return bad_condition(spec.name, spec.where, columns)
-    return _not_a_vector_file(path, spec.name, error)
+    return _not_a_vector_file(shown, spec.name, error)
 
 
 def _not_a_vector_file(path: Path, name: str, error: Exception) -> LayerError:
-    reason = (str(error).splitlines() or [type(error).__name__])[0][:200]
+    reason = reason_of(error)
     return LayerError(
         f"layer {name!r}: {path} cannot be read as vector data ({reason}); check that the file is complete",
         f"图层 {name!r}：{path} 无法作为矢量数据读取（{reason}）；请检查文件是否完整",

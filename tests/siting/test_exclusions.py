@@ -138,3 +138,16 @@ def test_moving_everything_changes_nothing() -> None:
     there = shortfall(surroundings(frame([translate(c, 4_096, -2_048) for c in candidates]),
                                    railways=frame([translate(railway, 4_096, -2_048)])), one)
     assert there == pytest.approx(here)
+
+
+def test_land_cover_counts_the_named_codes() -> None:
+    codes = np.full((10, 10), 10.0)
+    codes[:, 5:] = 60.0
+    codes[0, :] = np.nan
+    cover = Raster(crs=CRS, transform=Affine(20, 0, X0, 0, -20, Y0 + 200), shape=(10, 10), unit="code", values=codes,
+                   is_categorical=True)
+    around = surroundings(frame([square(0, 0, 50), square(90, 0, 20), square(120, 0, 50)]), {"land_cover": cover})
+    table = apply_rules(around, (rule("raster_codes", layer="land_cover", where_values=("60", "80"), limit=0.05),),
+                        (), {})
+    assert table.measured[:, 0] == pytest.approx([0.0, 0.5, 1.0])
+    assert table.eligible.tolist() == [True, False, False]

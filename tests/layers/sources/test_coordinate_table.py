@@ -72,6 +72,9 @@ def test_missing_coordinate_columns_and_other_complaints(tmp_path: Path) -> None
     with pytest.raises(LayerError, match="UTF-8, GB18030"):
         _read(path)
     path.write_text("", encoding="utf-8")
+    with pytest.raises(LayerError, match="empty"):
+        _read(path)
+    path.write_text("\n", encoding="utf-8")
     with pytest.raises(LayerError, match="table"):
         _read(path)
 

@@ -21,11 +21,12 @@ def _read(path: Path, columns: Columns = (), **more: str) -> RawVector:
     return read(LayerSpec(name="substations", source="vector_file", path=str(path), columns=columns, **more), CONTEXT)
 
 
-@pytest.mark.parametrize("file_name", ["s.geojson", "s.gpkg", "s.fgb", "s.shp"])
+@pytest.mark.parametrize("file_name", ["s.geojson", "s.gpkg", "s.fgb", "s.shp", "s.kml"])
 def test_every_format_gives_the_same_rows(tmp_path: Path, stations: gpd.GeoDataFrame, station_columns: Columns,
                                           file_name: str) -> None:
     path = tmp_path / file_name
-    pyogrio.write_dataframe(stations, path, encoding="GBK" if file_name.endswith("shp") else None)
+    pyogrio.write_dataframe(stations, path, encoding="GBK" if file_name.endswith("shp") else None,
+                            driver="LIBKML" if file_name.endswith("kml") else None)
     raw = _read(path, station_columns)
     rows = raw.frame.sort_values("substation_id")
     assert raw.n_read == 3
@@ -76,19 +77,11 @@ def test_shapefile_that_lost_its_code_page_file(tmp_path: Path, stations: gpd.Ge
     assert _read(path).frame["mc"].tolist() == ["嵩山站", "官渡站", "惠济站"]
 
 
-def test_declared_encoding_wins(tmp_path: Path, stations: gpd.GeoDataFrame) -> None:
-    path = tmp_path / "s.shp"
-    pyogrio.write_dataframe(stations, path, encoding="GBK")
-    path.with_suffix(".cpg").write_text("ISO-8859-1", encoding="ascii")
-    assert _read(path, encoding="GBK").frame["站名"].tolist() == ["嵩山站", "官渡站", "惠济站"]
-    with pytest.raises(LayerError, match="encoding"):
-        _read(path, encoding="UTF-8")
-
-
 def test_parts_of_a_shapefile_are_all_named(tmp_path: Path, stations: gpd.GeoDataFrame) -> None:
     path = tmp_path / "s.shp"
     pyogrio.write_dataframe(stations, path, encoding="GBK")
     assert [Path(part).suffix for part in _read(path).files] == [".shp", ".shx", ".dbf", ".prj", ".cpg"]
+    assert _read(path).reading_notes == ()
 
 
 def test_table_and_condition(tmp_path: Path, stations: gpd.GeoDataFrame, station_columns: Columns) -> None:
@@ -165,3 +158,116 @@ def test_missing_file(tmp_path: Path) -> None:
         _read(tmp_path / "gone.gpkg")
     with pytest.raises(LayerNotFoundError, match="no path given"):
         read(LayerSpec(name="roads", source="vector_file"), CONTEXT)
+
+
+@pytest.mark.parametrize("file_name", ["e.geojson", "e.gpkg", "e.fgb", "e.shp", "e.parquet", "e.csv"])
+def test_layer_without_features_is_read_and_says_so(tmp_path: Path, stations: gpd.GeoDataFrame, file_name: str) -> None:
+    path = tmp_path / file_name
+    if file_name == "e.parquet":
+        stations.iloc[:0].to_parquet(path)
+    elif file_name == "e.csv":
+        path.write_text("编号,站名,电压等级,lon,lat\n", encoding="utf-8")
+    elif file_name == "e.geojson":
+        path.write_text('{"type":"FeatureCollection","features":[]}', encoding="utf-8")
+    else:
+        pyogrio.write_dataframe(stations.iloc[:0], path, geometry_type="Point",
+                                encoding="GBK" if file_name == "e.shp" else None)
+    raw = _read(path, (("substation_id", "编号"), ("voltage_kv", "电压等级")))
+    assert (raw.n_read, len(raw.frame)) == (0, 0)
+    assert {"substation_id", "voltage_kv"} <= set(raw.frame.columns)
+    assert [note.zh for note in raw.reading_notes] == ["图层中没有要素"]
+
+
+@pytest.mark.parametrize("name", ["s.parquet", "s.shp", "s.csv"])
+def test_table_of_a_file_that_holds_one_must_be_its_own(tmp_path: Path, stations: gpd.GeoDataFrame, name: str) -> None:
+    path = tmp_path / name
+    if name == "s.parquet":
+        stations.to_parquet(path)
+    elif name == "s.csv":
+        path.write_text("lon,lat\n113,34\n", encoding="utf-8")
+    else:
+        pyogrio.write_dataframe(stations, path, encoding="GBK")
+    assert _read(path, table="s").n_read > 0
+    with pytest.raises(LayerNotFoundError, match="no table 'other'"):
+        _read(path, table="other")
+
+
+def test_condition_on_a_shapefile_in_chinese(tmp_path: Path, stations: gpd.GeoDataFrame) -> None:
+    path = tmp_path / "s.shp"
+    pyogrio.write_dataframe(stations, path, encoding="GBK")
+    assert _read(path, where="\"站名\" LIKE '官%'").frame["编号"].tolist() == ["S2"]
+    with pytest.raises(LayerError, match="编号, 站名, 电压等级"):
+        _read(path, where="nothing = 1")
+
+
+@pytest.mark.parametrize("encoding", ["gbk", "utf-16", "utf-8-sig"])
+@pytest.mark.parametrize("declared", ["", "GBK"])
+def test_geojson_in_a_chinese_encoding(tmp_path: Path, encoding: str, declared: str) -> None:
+    path = tmp_path / "s.geojson"
+    # The second byte of 乗 in GBK is a backslash, which JSON would take for an escape.
+    path.write_text('{"type":"FeatureCollection","features":[{"type":"Feature","properties":{"站名":"嵩山乗站"},'
+                    '"geometry":{"type":"Point","coordinates":[113.5,34.7]}}]}', encoding=encoding)
+    raw = _read(path, (("name", "站名"),), encoding=declared)
+    assert raw.frame["name"].tolist() == ["嵩山乗站"]
+    assert bool(raw.reading_notes) == (encoding != "gbk" if declared else encoding != "utf-8-sig")
+
+
+def test_kml_with_a_chinese_head(tmp_path: Path) -> None:
+    path = tmp_path / "s.kml"
+    path.write_text('<?xml version="1.0" encoding="GBK"?><kml xmlns="http://www.opengis.net/kml/2.2"><Document>'
+                    "<Folder><name>变电站</name><Placemark><name>嵩山站</name><Point><coordinates>113.5,34.7,100"
+                    "</coordinates></Point></Placemark></Folder><Folder><name>线路</name><Placemark><LineString>"
+                    "<coordinates>113,34 114,35</coordinates></LineString></Placemark></Folder></Document></kml>",
+                    encoding="gbk")
+    raw = _read(path, (("name", "Name"),), table="变电站")
+    assert raw.frame["name"].tolist() == ["嵩山站"]
+    assert raw.frame.geometry.iloc[0].wkt == "POINT (113.5 34.7)"
+    with pytest.raises(LayerError, match="变电站, 线路"):
+        _read(path)
+
+
+def test_declared_encoding_of_a_format_that_is_always_utf8_does_no_harm(tmp_path: Path,
+                                                                        stations: gpd.GeoDataFrame) -> None:
+    path = tmp_path / "s.gpkg"
+    pyogrio.write_dataframe(stations, path)
+    raw = _read(path, encoding="GBK")
+    assert raw.frame["站名"].tolist() == ["嵩山站", "官渡站", "惠济站"]
+    assert "GBK" in raw.reading_notes[0].en
+
+
+def test_tables_without_geometry(tmp_path: Path, stations: gpd.GeoDataFrame) -> None:
+    bare = stations.drop(columns="geometry")
+    pyogrio.write_dataframe(bare, tmp_path / "t.gpkg")
+    bare.to_parquet(tmp_path / "t.parquet")
+    with pytest.raises(LayerError, match="holds no geometries"):
+        _read(tmp_path / "t.gpkg")
+    with pytest.raises(LayerError, match="without a geometry column"):
+        _read(tmp_path / "t.parquet")
+
+
+@pytest.mark.parametrize("n_bytes", [200, 5_000, 40_000, 90_000])
+def test_cut_geopackage(tmp_path: Path, stations: gpd.GeoDataFrame, n_bytes: int,
+                        capfd: pytest.CaptureFixture[str]) -> None:
+    path = tmp_path / "s.gpkg"
+    pyogrio.write_dataframe(stations, path)
+    path.write_bytes(path.read_bytes()[:n_bytes])
+    with pytest.raises(LayerError) as caught:
+        _read(path)
+    assert "\n" not in caught.value.message("en") + caught.value.message("zh")
+    assert capfd.readouterr() == ("", "")
+
+
+def test_gdal_keeps_its_voice_down(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    path = tmp_path / "s.geojson"
+    path.write_text('{"type":"FeatureCollection","features":[{"type":"Feature","properties":{},"geometry":'
+                    '{"type":"Polygon","coordinates":[[[0,0],[1,1],[1,0]]]}}]}', encoding="utf-8")
+    assert _read(path).n_read == 1
+    assert capfd.readouterr() == ("", "")
+
+
+def test_real_rivers_and_a_layer_of_points_and_lines(shared_data: Path) -> None:
+    rivers = _read(shared_data / "raster" / "zhengzhou_river.shp", (("name", "NAM"),))
+    assert (rivers.n_read, rivers.frame.crs.to_epsg()) == (23, 4326)
+    metro = _read(shared_data / "osm" / "chengdu_metro_osm_wgs84.geojson")
+    assert {"Point"} < set(metro.frame.geom_type)
+    assert metro.n_read > 364

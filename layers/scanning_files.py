@@ -1,0 +1,360 @@
+"""Which data sets lie in a folder, and what each of them holds."""
+
+from __future__ import annotations
+
+import os
+import unicodedata
+import warnings
+import zipfile
+from collections.abc import Callable, Iterator
+from pathlib import Path, PurePosixPath
+
+import geopandas as gpd
+import numpy as np
+import pandas as pd
+
+from gis.bilingual import Text
+from gis.errors import LayerError, SitingToolError
+from gis.rasters import Bounds
+from layers.conversion import parse_number
+from layers.scanning_types import FoundTable, Leftover, Place, RasterLook, ScanLimits
+from layers.scanning_words import coordinate_words, plain
+from layers.types import LayerSpec
+
+_VECTOR = (".shp", ".geojson", ".json", ".gpkg", ".fgb", ".kml", ".parquet", ".geoparquet", ".gml", ".tab")
+_TABLES = (".csv", ".tsv")
+_SHEETS = (".xlsx",)
+_ARCHIVES = (".zip", ".kmz")
+_RASTERS = (".tif", ".tiff", ".img", ".asc")
+_SIDE_FILES = (".shx", ".prj", ".cpg", ".sbn", ".sbx", ".qix", ".qpj", ".xml", ".tfw", ".ovr", ".qml", ".lyr", ".map", ".dat",
+               ".id", ".ind", ".md5", ".rrd", ".qmd")
+_PEEK_ROWS = 500
+_THUMBNAIL = 256
+_DEGREES: Bounds = (72.0, 0.0, 138.0, 56.0)
+
+_NOT_READ = Text(zh="不是可读取的数据格式", en="not a format that is read")
+_OSM = Text(zh='OpenStreetMap 提取文件含多个图层：请在需要的图层下写 source = "osm_file" 与 path',
+            en='an extract of OpenStreetMap holds many layers: write source = "osm_file" and its path under each layer')
+
+
+def data_sets(folder: Path, limits: ScanLimits) -> tuple[list[Place], list[Leftover]]:
+    """List the data sets of a folder, those below it included, by path.
+
+    Parameters
+    ----------
+    folder
+        Where to look. Hidden files and folders and links are not followed.
+    limits
+        How far to go.
+
+    Returns
+    -------
+    tuple
+        Data sets to look at, and files that are none, each with the reason.
+    """
+    places: list[Place] = []
+    leftovers: list[Leftover] = []
+    for path in _files(folder, limits.max_depth):
+        reason = _refusal(path, limits)
+        if reason is not None:
+            leftovers.append(Leftover(Place(path), reason))
+        elif not _is_side_file(path):
+            places.extend(_tables(path, limits.max_members))
+    over = Text(zh=f"超过一次查看的上限（{limits.max_files} 个数据集）", en=f"beyond the limit of {limits.max_files} data sets")
+    leftovers.extend(Leftover(place, over) for place in places[limits.max_files:])
+    return places[:limits.max_files], leftovers
+
+
+def look(place: Place, metric_crs: str, city: Bounds) -> FoundTable | Leftover:
+    """Read a data set as a run would.
+
+    Parameters
+    ----------
+    place
+        Where it is.
+    metric_crs
+        CRS of the run, tried where plane coordinates say none.
+    city
+        Bounds of the city: west, south, east, north in WGS84 degrees.
+
+    Returns
+    -------
+    FoundTable or Leftover
+        What it holds, or why it cannot be used.
+    """
+    try:
+        if place.path.suffix.lower() in _RASTERS:
+            return FoundTable(place=place, raster=_look_at_raster(place.path))
+        found = _look_at_vector(place, metric_crs, city)
+    except SitingToolError as error:
+        return Leftover(place, error.text)
+    if isinstance(found, FoundTable) and found.frame is not None and len(found.frame) == 0:
+        return Leftover(place, Text(zh="没有一行带坐标的数据", en="not one row with coordinates"))
+    return found
+
+
+def bounds_in_degrees(frame: gpd.GeoDataFrame) -> Bounds | None:
+    """Return the bounds of a frame in degrees, whatever their datum; None where its CRS is unknown or odd."""
+    bounds = tuple(float(value) for value in frame.total_bounds)
+    if not np.isfinite(bounds).all():
+        return None
+    if frame.crs is None or frame.crs.is_geographic:
+        west, south, east, north = bounds
+        return (west, south, east, north) if abs(west) <= 360 and abs(east) <= 360 and max(-south, north) <= 90 else None
+    return _transformed(bounds, str(frame.crs.to_wkt()))
+
+
+def _files(folder: Path, max_depth: int) -> Iterator[Path]:
+    for place, folders, names in os.walk(folder):
+        depth = len(Path(place).relative_to(folder).parts)
+        folders[:] = sorted(name for name in folders if not name.startswith(".") and depth < max_depth)
+        for name in [*(name for name in folders if name.lower().endswith(".gdb")), *sorted(names)]:
+            if not name.startswith((".", "~$")):
+                yield Path(place) / name
+        folders[:] = [name for name in folders if not name.lower().endswith(".gdb")]
+
+
+def _refusal(path: Path, limits: ScanLimits) -> Text | None:
+    """Say why a file is not opened, or None."""
+    suffix = path.suffix.lower()
+    if path.is_symlink():
+        return Text(zh="符号链接，不予跟随", en="a link, which is not followed")
+    if suffix == ".gdb" or path.is_dir():
+        return Text(zh="文件地理数据库：请先导出为 GeoPackage", en="a file geodatabase: export it to GeoPackage first")
+    if path.name.lower().endswith((".osm.pbf", ".osm", ".osm.bz2")):
+        return _OSM
+    if _is_side_file(path):
+        return None
+    if suffix not in (*_VECTOR, *_TABLES, *_SHEETS, *_ARCHIVES, *_RASTERS):
+        return _NOT_READ
+    size_mb = path.stat().st_size / (1 << 20)
+    if size_mb > limits.max_file_mb and suffix not in _RASTERS:
+        return Text(zh=f"文件过大（{size_mb:.0f} MB），未打开；请自行写明", en=f"too big to be opened here ({size_mb:.0f} MB)")
+    return None
+
+
+def _is_side_file(path: Path) -> bool:
+    """Tell whether a file only belongs to another one."""
+    suffix = path.suffix.lower()
+    has_shape = any(path.with_suffix(end).exists() for end in (".shp", ".SHP", ".tab", ".TAB"))
+    return suffix in _SIDE_FILES or (suffix == ".dbf" and has_shape)
+
+
+def _tables(path: Path, limit: int) -> Iterator[Place]:
+    suffix = path.suffix.lower()
+    tables = _members(path) if suffix in _ARCHIVES else _layers(path) if suffix in (".gpkg", ".kml", *_SHEETS) else []
+    if len(tables) < 2:
+        yield Place(path)
+    else:
+        yield from (Place(path, table) for table in tables[:limit])
+
+
+def _members(path: Path) -> list[str]:
+    """Name the data sets of an archive as a study would: without the ending where that is enough."""
+    try:
+        with zipfile.ZipFile(path) as archive:
+            names = [_member_name(info) for info in archive.infolist() if not info.is_dir()]
+    except (zipfile.BadZipFile, OSError, ValueError):
+        return []
+    there = sorted(PurePosixPath(name) for name in names if not name.startswith("__MACOSX/")
+                   and PurePosixPath(name).suffix.lower() in (*_VECTOR, *_TABLES, *_SHEETS))
+    stems = [name.stem for name in there]
+    return [name.stem if stems.count(name.stem) == 1 else str(name) for name in there]
+
+
+def _member_name(info: zipfile.ZipInfo) -> str:
+    """Return the name of an entry; without the UTF-8 flag Chinese systems write GBK."""
+    if info.flag_bits & 0x800:
+        return info.filename
+    raw = info.filename.encode("cp437", errors="replace")
+    for encoding in ("utf-8", "gb18030"):
+        try:
+            return raw.decode(encoding)
+        except UnicodeDecodeError:
+            continue
+    return info.filename
+
+
+def _layers(path: Path) -> list[str]:
+    import pyogrio
+
+    try:
+        found = pyogrio.list_layers(path)
+    except (RuntimeError, ValueError):
+        return []
+    # Sheets have no geometry of their own; other tables without one are no layers.
+    return sorted(str(name) for name, kind in found if kind is not None or path.suffix.lower() in _SHEETS)
+
+
+def _look_at_vector(place: Place, metric_crs: str, city: Bounds) -> FoundTable | Leftover:
+    suffix = place.path.suffix.lower()
+    if suffix in (*_TABLES, *_SHEETS):
+        rows, encoding = _peek_text(place.path) if suffix in _TABLES else (_peek_sheet(place), "")
+        pair = _coordinate_columns(rows)
+        if pair is not None:
+            return _look_at_table(place, rows, pair, encoding, metric_crs, city)
+        if not any(plain(str(column)) in ("wkt", "geometry", "geom") for column in rows.columns):
+            return Leftover(place, Text(zh="没有坐标字段", en="no columns of coordinates"))
+    frame = _read(place, (), "")
+    evidence, crs = _missing_crs(frame, metric_crs, city)
+    encoding = _shapefile_encoding(place.path)
+    return FoundTable(place=place, frame=frame.set_crs(crs) if crs else frame, crs=crs, encoding=encoding,
+                      evidence=(*evidence, *_said_encoding(encoding)))
+
+
+def _look_at_table(place: Place, rows: pd.DataFrame, pair: tuple[str, str], encoding: str, metric_crs: str,
+                   city: Bounds) -> FoundTable | Leftover:
+    first, second = (np.array([parse_number(value) for value in rows[column].tolist()]) for column in pair)
+    west, south, east, north = _DEGREES
+    for columns, x, y in ((pair, first, second), (pair[::-1], second, first)):
+        said = Text(zh=f"坐标字段 {columns[0]}、{columns[1]}", en=f"coordinates in {columns[0]}, {columns[1]}")
+        if west <= np.nanmedian(x) <= east and south <= np.nanmedian(y) <= north:
+            keys, crs = (("lon", columns[0]), ("lat", columns[1])), ""
+        elif _lies_in(x, y, metric_crs, city):
+            keys, crs = (("x", columns[0]), ("y", columns[1])), metric_crs
+            said = Text(zh=f"{said.zh}，按 {metric_crs} 落在本市", en=f"{said.en}: in {metric_crs} they lie in the city")
+        else:
+            continue
+        return FoundTable(place=place, frame=_read(place, keys, crs), columns=keys, crs=crs, encoding=encoding,
+                          evidence=(said, *_said_encoding(encoding)))
+    return Leftover(place, Text(zh=f"字段 {pair[0]}、{pair[1]} 既不是中国的经纬度，也不是 {metric_crs} 下本市的坐标",
+                                en=f"{pair[0]}, {pair[1]} are neither degrees in China nor in this city in {metric_crs}"))
+
+
+def _read(place: Place, columns: tuple[tuple[str, str], ...], crs: str) -> gpd.GeoDataFrame:
+    from layers.sources.types import LoadContext
+    from layers.sources.vector_file import read
+
+    spec = LayerSpec(name="districts", source="vector_file", path=str(place.path), table=place.table, columns=columns,
+                     crs=crs)
+    try:
+        return read(spec, LoadContext(metric_crs="EPSG:4547", frames={})).frame
+    except (OSError, RuntimeError, ValueError, TypeError, KeyError) as error:
+        # One odd file must not end the look through all the others.
+        raise LayerError(f"cannot be read ({type(error).__name__})", f"无法读取（{type(error).__name__}）") from error
+
+
+def _peek_text(path: Path) -> tuple[pd.DataFrame, str]:
+    """Return the first rows of a text table, and its encoding where that is not UTF-8."""
+    separator = "\t" if path.suffix.lower() == ".tsv" else ","
+    for encoding, name in (("utf-8-sig", ""), ("gb18030", "GB18030")):
+        try:
+            with path.open(encoding=encoding, newline="") as file:
+                # The whole text must be of that encoding, while a few rows of it are enough to look at.
+                for _ in iter(lambda: file.read(1 << 20), ""):
+                    pass
+            rows = pd.read_csv(path, sep=separator, encoding=encoding, dtype=str, nrows=_PEEK_ROWS, keep_default_na=False,
+                               na_values=[""], skipinitialspace=True)
+        except UnicodeDecodeError:
+            continue
+        except (ValueError, OSError) as error:
+            raise LayerError("not a table that can be read", "无法按表格读取") from error
+        return rows.rename(columns=lambda column: str(column).strip()), name
+    raise LayerError("the text is neither UTF-8 nor GB18030", "文字既不是 UTF-8 也不是 GB18030 编码")
+
+
+def _peek_sheet(place: Place) -> pd.DataFrame:
+    import pyogrio
+
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            return pyogrio.read_dataframe(place.path, layer=place.table or None, read_geometry=False,
+                                          max_features=_PEEK_ROWS)
+    except (ValueError, RuntimeError) as error:
+        raise LayerError("not a sheet that can be read", "无法按工作表读取") from error
+
+
+def _coordinate_columns(rows: pd.DataFrame) -> tuple[str, str] | None:
+    by_word = {plain(str(column)): str(column) for column in reversed(rows.columns.tolist())}
+    for lon, lat in coordinate_words():
+        if lon in by_word and lat in by_word:
+            return by_word[lon], by_word[lat]
+    return None
+
+
+def _lies_in(x: np.ndarray, y: np.ndarray, metric_crs: str, city: Bounds) -> bool:
+    """Tell whether most plane coordinates lie within the bounds of the city."""
+    from pyproj import Transformer
+
+    move = Transformer.from_crs(metric_crs, "EPSG:4326", always_xy=True)
+    with np.errstate(invalid="ignore"):
+        lon, lat = move.transform(x, y)
+        is_in = (lon >= city[0]) & (lon <= city[2]) & (lat >= city[1]) & (lat <= city[3])
+    return bool(len(x)) and float(np.mean(is_in)) > 0.5
+
+
+def _missing_crs(frame: gpd.GeoDataFrame, metric_crs: str, city: Bounds) -> tuple[tuple[Text, ...], str]:
+    if frame.crs is not None or frame.empty:
+        return (), ""
+    middles = frame.geometry.dropna().representative_point()
+    x, y = middles.x.to_numpy(), middles.y.to_numpy()
+    if len(x) and _DEGREES[0] <= np.nanmedian(x) <= _DEGREES[2] and _DEGREES[1] <= np.nanmedian(y) <= _DEGREES[3]:
+        return (Text(zh="文件没有坐标系，坐标是经纬度", en="the file has no CRS, its coordinates are degrees"),), "EPSG:4326"
+    if _lies_in(x, y, metric_crs, city):
+        return (Text(zh=f"文件没有坐标系，按 {metric_crs} 落在本市",
+                     en=f"the file has no CRS; in {metric_crs} it lies in the city"),), metric_crs
+    raise LayerError("the file has no CRS and does not lie in the city in the CRS of the run; declare its crs",
+                     "文件没有坐标系，按本市坐标系也不落在本市；请声明 crs")
+
+
+def _said_encoding(encoding: str) -> tuple[Text, ...]:
+    return (Text(zh=f"文字按 {encoding} 可读", en=f"its text reads as {encoding}"),) if encoding else ()
+
+
+def _shapefile_encoding(path: Path) -> str:
+    """Return the encoding of a shapefile that does not say it and is not UTF-8; empty otherwise."""
+    table = next((path.with_suffix(end) for end in (".dbf", ".DBF") if path.with_suffix(end).exists()), None)
+    if path.suffix.lower() != ".shp" or table is None or path.with_suffix(".cpg").exists():
+        return ""
+    content = table.read_bytes()
+    if len(content) < 32 or content[29] not in (0, 0x57):
+        return ""
+    try:
+        content[32:].decode("utf-8")
+    except UnicodeDecodeError:
+        return "GB18030"
+    return ""
+
+
+def _look_at_raster(path: Path) -> RasterLook:
+    import rasterio
+    from rasterio.errors import RasterioError
+
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            with rasterio.open(path) as dataset:
+                shape = tuple(min(size, _THUMBNAIL) for size in (dataset.height, dataset.width))
+                cells = dataset.read(1, out_shape=shape, masked=True)
+                crs, bounds, kind = dataset.crs, tuple(dataset.bounds), dataset.dtypes[0]
+    except (RasterioError, ValueError, OSError) as error:
+        raise LayerError("not a raster that can be read", "无法作为栅格读取") from error
+    values = np.unique(cells.compressed())
+    values = values[np.isfinite(values)]
+    return RasterLook(
+        crs=crs.to_wkt() if crs else "", bounds_wgs84=_transformed(bounds, crs.to_wkt()) if crs else None,
+        is_integer=np.dtype(kind).kind in "iu", lowest=float(values[0]) if len(values) else float("nan"),
+        highest=float(values[-1]) if len(values) else float("nan"), n_values=len(values))
+
+
+def _transformed(bounds: tuple[float, ...], crs: str) -> Bounds | None:
+    from pyproj import CRS, Transformer
+    from pyproj.exceptions import ProjError
+
+    if CRS.from_wkt(crs).is_geographic:
+        west, south, east, north = bounds
+        return west, south, east, north
+    try:
+        west, south, east, north = Transformer.from_crs(crs, "EPSG:4326", always_xy=True).transform_bounds(*bounds)
+    except ProjError:
+        return None
+    return (west, south, east, north) if np.isfinite([west, south, east, north]).all() else None
+
+
+Look = Callable[[Place, str, Bounds], FoundTable | Leftover]
+
+
+def sort_key(place: Place) -> tuple[str, str]:
+    """Return what puts data sets in an order that does not depend on the machine."""
+    return unicodedata.normalize("NFC", place.path.as_posix()), place.table
