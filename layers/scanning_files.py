@@ -6,7 +6,7 @@ import os
 import unicodedata
 import warnings
 import zipfile
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 
 import geopandas as gpd
@@ -26,11 +26,14 @@ _TABLES = (".csv", ".tsv")
 _SHEETS = (".xlsx",)
 _ARCHIVES = (".zip", ".kmz")
 _RASTERS = (".tif", ".tiff", ".img", ".asc")
-_SIDE_FILES = (".shx", ".prj", ".cpg", ".sbn", ".sbx", ".qix", ".qpj", ".xml", ".tfw", ".ovr", ".qml", ".lyr", ".map", ".dat",
-               ".id", ".ind", ".md5", ".rrd", ".qmd")
+_SIDE_FILES = (".shx", ".prj", ".cpg", ".sbn", ".sbx", ".qix", ".qpj", ".xml", ".tfw", ".ovr", ".qml", ".lyr", ".map",
+               ".dat", ".id", ".ind", ".md5", ".rrd", ".qmd")
 _PEEK_ROWS = 500
 _THUMBNAIL = 256
 _DEGREES: Bounds = (72.0, 0.0, 138.0, 56.0)
+
+_WGS84 = "EPSG:4326"
+_NAME = "NAME"  # stands for the layer in messages, while nobody knows which one it is
 
 _NOT_READ = Text(zh="不是可读取的数据格式", en="not a format that is read")
 _OSM = Text(zh='OpenStreetMap 提取文件含多个图层：请在需要的图层下写 source = "osm_file" 与 path',
@@ -60,7 +63,8 @@ def data_sets(folder: Path, limits: ScanLimits) -> tuple[list[Place], list[Lefto
             leftovers.append(Leftover(Place(path), reason))
         elif not _is_side_file(path):
             places.extend(_tables(path, limits.max_members))
-    over = Text(zh=f"超过一次查看的上限（{limits.max_files} 个数据集）", en=f"beyond the limit of {limits.max_files} data sets")
+    over = Text(zh=f"超过一次查看的上限（{limits.max_files} 个数据集）",
+                en=f"beyond the limit of {limits.max_files} data sets")
     leftovers.extend(Leftover(place, over) for place in places[limits.max_files:])
     return places[:limits.max_files], leftovers
 
@@ -87,21 +91,27 @@ def look(place: Place, metric_crs: str, city: Bounds) -> FoundTable | Leftover:
             return FoundTable(place=place, raster=_look_at_raster(place.path))
         found = _look_at_vector(place, metric_crs, city)
     except SitingToolError as error:
-        return Leftover(place, error.text)
+        return Leftover(place, Text(zh=_without_place(error.text.zh, place, f"图层 '{_NAME}'："),
+                                    en=_without_place(error.text.en, place, f"layer '{_NAME}': ")))
     if isinstance(found, FoundTable) and found.frame is not None and len(found.frame) == 0:
         return Leftover(place, Text(zh="没有一行带坐标的数据", en="not one row with coordinates"))
     return found
 
 
+def _without_place(sentence: str, place: Place, prefix: str) -> str:
+    """Leave out of a message what stands before it anyway."""
+    return sentence.removeprefix(prefix).replace(str(place.path), place.path.name)
+
+
 def bounds_in_degrees(frame: gpd.GeoDataFrame) -> Bounds | None:
     """Return the bounds of a frame in degrees, whatever their datum; None where its CRS is unknown or odd."""
-    bounds = tuple(float(value) for value in frame.total_bounds)
-    if not np.isfinite(bounds).all():
+    west, south, east, north = (float(value) for value in frame.total_bounds)
+    if not np.isfinite([west, south, east, north]).all():
         return None
     if frame.crs is None or frame.crs.is_geographic:
-        west, south, east, north = bounds
-        return (west, south, east, north) if abs(west) <= 360 and abs(east) <= 360 and max(-south, north) <= 90 else None
-    return _transformed(bounds, str(frame.crs.to_wkt()))
+        is_on_globe = max(-west, east) <= 360 and max(-south, north) <= 90
+        return (west, south, east, north) if is_on_globe else None
+    return _transformed((west, south, east, north), str(frame.crs.to_wkt()))
 
 
 def _files(folder: Path, max_depth: int) -> Iterator[Path]:
@@ -129,7 +139,8 @@ def _refusal(path: Path, limits: ScanLimits) -> Text | None:
         return _NOT_READ
     size_mb = path.stat().st_size / (1 << 20)
     if size_mb > limits.max_file_mb and suffix not in _RASTERS:
-        return Text(zh=f"文件过大（{size_mb:.0f} MB），未打开；请自行写明", en=f"too big to be opened here ({size_mb:.0f} MB)")
+        return Text(zh=f"文件过大（{size_mb:.0f} MB），未打开；请自行写明",
+                    en=f"too big to be opened here ({size_mb:.0f} MB)")
     return None
 
 
@@ -205,6 +216,8 @@ def _look_at_vector(place: Place, metric_crs: str, city: Bounds) -> FoundTable |
 def _look_at_table(place: Place, rows: pd.DataFrame, pair: tuple[str, str], encoding: str, metric_crs: str,
                    city: Bounds) -> FoundTable | Leftover:
     first, second = (np.array([parse_number(value) for value in rows[column].tolist()]) for column in pair)
+    if not (np.isfinite(first) & np.isfinite(second)).any():
+        return Leftover(place, Text(zh="没有一行带坐标的数据", en="not one row with coordinates"))
     west, south, east, north = _DEGREES
     for columns, x, y in ((pair, first, second), (pair[::-1], second, first)):
         said = Text(zh=f"坐标字段 {columns[0]}、{columns[1]}", en=f"coordinates in {columns[0]}, {columns[1]}")
@@ -212,20 +225,24 @@ def _look_at_table(place: Place, rows: pd.DataFrame, pair: tuple[str, str], enco
             keys, crs = (("lon", columns[0]), ("lat", columns[1])), ""
         elif _lies_in(x, y, metric_crs, city):
             keys, crs = (("x", columns[0]), ("y", columns[1])), metric_crs
-            said = Text(zh=f"{said.zh}，按 {metric_crs} 落在本市", en=f"{said.en}: in {metric_crs} they lie in the city")
+            said = Text(zh=f"{said.zh}，按 {metric_crs} 落在本市",
+                        en=f"{said.en}: in {metric_crs} they lie in the city")
+        elif columns == pair and np.nanmax(np.abs(x)) <= 180.0 and np.nanmax(np.abs(y)) <= 90.0:
+            keys, crs = (("lon", columns[0]), ("lat", columns[1])), ""  # degrees of the whole globe
         else:
             continue
         return FoundTable(place=place, frame=_read(place, keys, crs), columns=keys, crs=crs, encoding=encoding,
                           evidence=(said, *_said_encoding(encoding)))
-    return Leftover(place, Text(zh=f"字段 {pair[0]}、{pair[1]} 既不是中国的经纬度，也不是 {metric_crs} 下本市的坐标",
-                                en=f"{pair[0]}, {pair[1]} are neither degrees in China nor in this city in {metric_crs}"))
+    names = ", ".join(pair)
+    return Leftover(place, Text(zh=f"字段 {names} 既不是中国的经纬度，也不是 {metric_crs} 下本市的坐标",
+                                en=f"{names} are neither degrees in China nor in the city in {metric_crs}"))
 
 
 def _read(place: Place, columns: tuple[tuple[str, str], ...], crs: str) -> gpd.GeoDataFrame:
     from layers.sources.types import LoadContext
     from layers.sources.vector_file import read
 
-    spec = LayerSpec(name="districts", source="vector_file", path=str(place.path), table=place.table, columns=columns,
+    spec = LayerSpec(name=_NAME, source="vector_file", path=str(place.path), table=place.table, columns=columns,
                      crs=crs)
     try:
         return read(spec, LoadContext(metric_crs="EPSG:4547", frames={})).frame
@@ -243,8 +260,8 @@ def _peek_text(path: Path) -> tuple[pd.DataFrame, str]:
                 # The whole text must be of that encoding, while a few rows of it are enough to look at.
                 for _ in iter(lambda: file.read(1 << 20), ""):
                     pass
-            rows = pd.read_csv(path, sep=separator, encoding=encoding, dtype=str, nrows=_PEEK_ROWS, keep_default_na=False,
-                               na_values=[""], skipinitialspace=True)
+            rows = pd.read_csv(path, sep=separator, encoding=encoding, dtype=str, nrows=_PEEK_ROWS,
+                               keep_default_na=False, na_values=[""], skipinitialspace=True)
         except UnicodeDecodeError:
             continue
         except (ValueError, OSError) as error:
@@ -259,8 +276,8 @@ def _peek_sheet(place: Place) -> pd.DataFrame:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            return pyogrio.read_dataframe(place.path, layer=place.table or None, read_geometry=False,
-                                          max_features=_PEEK_ROWS)
+            return pd.DataFrame(pyogrio.read_dataframe(place.path, layer=place.table or None, read_geometry=False,
+                                                       max_features=_PEEK_ROWS))
     except (ValueError, RuntimeError) as error:
         raise LayerError("not a sheet that can be read", "无法按工作表读取") from error
 
@@ -290,7 +307,7 @@ def _missing_crs(frame: gpd.GeoDataFrame, metric_crs: str, city: Bounds) -> tupl
     middles = frame.geometry.dropna().representative_point()
     x, y = middles.x.to_numpy(), middles.y.to_numpy()
     if len(x) and _DEGREES[0] <= np.nanmedian(x) <= _DEGREES[2] and _DEGREES[1] <= np.nanmedian(y) <= _DEGREES[3]:
-        return (Text(zh="文件没有坐标系，坐标是经纬度", en="the file has no CRS, its coordinates are degrees"),), "EPSG:4326"
+        return (Text(zh="文件没有坐标系，坐标是经纬度", en="the file has no CRS, its coordinates are degrees"),), _WGS84
     if _lies_in(x, y, metric_crs, city):
         return (Text(zh=f"文件没有坐标系，按 {metric_crs} 落在本市",
                      en=f"the file has no CRS; in {metric_crs} it lies in the city"),), metric_crs
@@ -310,8 +327,10 @@ def _shapefile_encoding(path: Path) -> str:
     content = table.read_bytes()
     if len(content) < 32 or content[29] not in (0, 0x57):
         return ""
+    header = int.from_bytes(content[8:10], "little")
+    names = b"".join(content[start:start + 11] for start in range(32, header - 1, 32))
     try:
-        content[32:].decode("utf-8")
+        (names + content[header:]).decode("utf-8")
     except UnicodeDecodeError:
         return "GB18030"
     return ""
@@ -327,32 +346,30 @@ def _look_at_raster(path: Path) -> RasterLook:
             with rasterio.open(path) as dataset:
                 shape = tuple(min(size, _THUMBNAIL) for size in (dataset.height, dataset.width))
                 cells = dataset.read(1, out_shape=shape, masked=True)
-                crs, bounds, kind = dataset.crs, tuple(dataset.bounds), dataset.dtypes[0]
+                crs, kind = dataset.crs, dataset.dtypes[0]
+                west, south, east, north = dataset.bounds
     except (RasterioError, ValueError, OSError) as error:
         raise LayerError("not a raster that can be read", "无法作为栅格读取") from error
     values = np.unique(cells.compressed())
     values = values[np.isfinite(values)]
     return RasterLook(
-        crs=crs.to_wkt() if crs else "", bounds_wgs84=_transformed(bounds, crs.to_wkt()) if crs else None,
+        crs=crs.to_wkt() if crs else "",
+        bounds_wgs84=_transformed((west, south, east, north), crs.to_wkt()) if crs else None,
         is_integer=np.dtype(kind).kind in "iu", lowest=float(values[0]) if len(values) else float("nan"),
         highest=float(values[-1]) if len(values) else float("nan"), n_values=len(values))
 
 
-def _transformed(bounds: tuple[float, ...], crs: str) -> Bounds | None:
+def _transformed(bounds: Bounds, crs: str) -> Bounds | None:
     from pyproj import CRS, Transformer
     from pyproj.exceptions import ProjError
 
     if CRS.from_wkt(crs).is_geographic:
-        west, south, east, north = bounds
-        return west, south, east, north
+        return bounds
     try:
         west, south, east, north = Transformer.from_crs(crs, "EPSG:4326", always_xy=True).transform_bounds(*bounds)
     except ProjError:
         return None
     return (west, south, east, north) if np.isfinite([west, south, east, north]).all() else None
-
-
-Look = Callable[[Place, str, Bounds], FoundTable | Leftover]
 
 
 def sort_key(place: Place) -> tuple[str, str]:

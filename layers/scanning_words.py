@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 import tomllib
 import unicodedata
@@ -64,7 +65,7 @@ def tokens_in(text: str, tokens: Iterable[str]) -> list[str]:
     """Return which tokens a name holds: Chinese ones anywhere, Latin ones as whole words."""
     folded = unicodedata.normalize("NFKC", text).lower()
     latin = _LATIN.findall(folded)
-    joined = {first + second for first, second in zip(latin, latin[1:], strict=False)}
+    joined = {first + second for first, second in itertools.pairwise(latin)}
     # A file name such as hvSubstations2017 has its words grown together with digits.
     bare = {re.sub(r"\d+$", "", word) for word in latin}
     there = {*latin, *joined, *bare}

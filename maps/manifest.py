@@ -134,8 +134,7 @@ def _input(provenance: LayerProvenance) -> Record:
         "approval_number": provenance.approval_number, "vintage": provenance.vintage, "note": text(provenance.note),
         "ledger": {"read": ledger.read, "accepted": ledger.accepted, "repaired": ledger.repaired,
                    "rejected": ledger.rejected},
-        "remarks": [{"feature_id": r.feature_id, "action": r.action, "reason": text(r.reason)}
-                    for r in ledger.remarks],
+        "noted": len(ledger.notes), "n_outside": provenance.n_outside,
     }
 
 

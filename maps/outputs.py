@@ -26,6 +26,7 @@ from layers.exports.tables import write_csv
 from maps.exported_layers import ExportedLayer, edge_frame, exported_layers
 from maps.field_names import chinese_names, chinese_values
 from maps.folium_map import render_map
+from maps.ledger import LEDGER_FILE, write_ledger
 from maps.manifest import build_manifest
 from maps.report import render_report
 from siting.explanation import MANIFEST_FILE, PARCELS_FILE
@@ -118,7 +119,7 @@ def _write_all(result: StudyResult, pages: Mapping[str, str], draft: Path, langu
     layers = exported_layers(result, language="en")
     translated = exported_layers(result, language="zh")
     step = Text(zh="写出成果", en="writing outputs")
-    total = 2 * len(layers) + len(pages) + (4 if result.edge_plan is None else 6)
+    total = 2 * len(layers) + len(pages) + (5 if result.edge_plan is None else 7)
     names: list[str] = []
 
     def done(*written: str) -> None:
@@ -129,6 +130,8 @@ def _write_all(result: StudyResult, pages: Mapping[str, str], draft: Path, langu
         write_text(draft / name, page)
         done(name)
     done(*_write_tables(result, draft, language))
+    write_ledger(result.city_layers, draft / LEDGER_FILE)
+    done(LEDGER_FILE)
     for layer in layers:
         done(_write_layer(result, layer, draft, f"layers/{layer.name}.geojson", is_chinese=False))
     for layer in translated:
@@ -140,9 +143,7 @@ def _write_layer(result: StudyResult, layer: ExportedLayer, draft: Path, name: s
     columns = [str(c) for c in layer.frame.columns if c != "geometry"]
     titles = chinese_names(columns, result) if is_chinese else {c: c for c in columns}
     frame = chinese_values(layer.frame, result) if is_chinese else layer.frame
-    # Whole numbers that may be missing (a rank) reach the writer as plain objects, null where missing.
-    nullable = {c: object for c in columns if isinstance(frame[c].dtype, pd.Int64Dtype)}
-    write_geojson(frame.astype(nullable), draft / name, id_column=layer.id_column,
+    write_geojson(frame, draft / name, id_column=layer.id_column,
                   fields=[(c, titles[c]) for c in columns],
                   members={"name": layer.name, "provenance": _terms(result, layer)})
     return name

@@ -21,6 +21,9 @@ SMALLEST_SHARE_OF_CELL = 0.5
 MIN_BLOCK_AREA_M2 = 2000.0
 """Smallest block, where neither pack nor study says: below it no class but an edge centre has room."""
 
+MAX_BLOCK_AREA_M2 = 1_000_000.0
+"""Largest block: what streets enclose in the open country is no plot, and a giant is near to everything."""
+
 MIN_BLOCK_WIDTH_M = 20.0
 """Narrowest block: a machine hall with its clearance."""
 
@@ -93,6 +96,7 @@ def block_settings(pack: CityPack, study: Study) -> BlockSettings:
                          f"blocks.setback_m：未知等级 {odd[0]!r}；可用：{'、'.join(SETBACK_M)}")
     return BlockSettings(
         min_area_m2=_first(own.min_area_m2, city.min_area_m2, MIN_BLOCK_AREA_M2),
+        max_area_m2=_first(own.max_area_m2, city.max_area_m2, MAX_BLOCK_AREA_M2),
         min_width_m=_first(own.min_width_m, city.min_width_m, MIN_BLOCK_WIDTH_M),
         dead_end_m=_first(own.dead_end_m, city.dead_end_m, DEAD_END_M), setback_m=tuple(setbacks.items()))
 
@@ -116,6 +120,7 @@ def _blocks(city_layers: CityLayers, pack: CityPack, study: Study) -> gpd.GeoDat
     found = blocks.street_blocks(lines, classes, city_layers.area_of_interest, setback_m=dict(settings.setback_m),
                                  dead_end_m=settings.dead_end_m or 0.0, **limits)
     land = _reachable_parts(found.geometries, _less_taken_land(found.geometries, city_layers, pack))
+    land = blocks.split_large(land, settings.max_area_m2 or np.inf)
     small, narrow = blocks.slivers(land, **limits)
     land = land[~(small | narrow)]
     if not len(land):

@@ -395,6 +395,8 @@ class BlockSettings:
 
     min_area_m2: float | None = None
     """Smaller blocks are left out."""
+    max_area_m2: float | None = None
+    """Larger blocks are cut along a grid into pieces of about this area; infinite for none."""
     min_width_m: float | None = None
     """Blocks into which no disc of this diameter fits are left out."""
     dead_end_m: float | None = None

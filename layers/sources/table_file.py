@@ -11,6 +11,8 @@ Options
 from __future__ import annotations
 
 import codecs
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pandas as pd
@@ -104,14 +106,13 @@ def _sheet(path: Path, spec: LayerSpec, header_row: int) -> pd.DataFrame:
     import pyogrio
 
     check_archive(path, spec)
-    settings = {"HEADERS": "DISABLE", "FIELD_TYPES": "STRING"}
     try:
-        with gdal_silence():
+        with gdal_silence(), _every_row_as_text():
             sheets = [str(name) for name, _ in pyogrio.list_layers(path)]
             filled = [name for name in sheets
-                      if pyogrio.read_info(path, layer=name, force_feature_count=True, **settings)["features"] > 0]
+                      if pyogrio.read_info(path, layer=name, force_feature_count=True)["features"] > 0]
             name = _sheet_name(path, spec, sheets, filled)
-            cells = pyogrio.read_dataframe(path, layer=name, read_geometry=False, **settings)
+            cells = pyogrio.read_dataframe(path, layer=name, read_geometry=False)
     except (ValueError, RuntimeError) as error:
         raise LayerError(
             f"layer {spec.name!r}: {path} cannot be read as a workbook ({reason_of(error)}); open it and save it again "
@@ -125,6 +126,23 @@ def _sheet(path: Path, spec: LayerSpec, header_row: int) -> pd.DataFrame:
     table: pd.DataFrame = rows.iloc[header_row:].dropna(how="all").reset_index(drop=True)
     table.columns = pd.Index(_unique_names(rows.iloc[header_row - 1].tolist()))
     return table
+
+
+@contextmanager
+def _every_row_as_text() -> Iterator[None]:
+    """Have GDAL hand over every row of a sheet, the head too, and every cell as text.
+
+    As options of the file, GDAL 3.12 forgets them from the second sheet on.
+    """
+    import pyogrio
+
+    settings = {"OGR_XLSX_HEADERS": "DISABLE", "OGR_XLSX_FIELD_TYPES": "STRING"}
+    before = {key: pyogrio.get_gdal_config_option(key) for key in settings}
+    pyogrio.set_gdal_config_options(settings)
+    try:
+        yield
+    finally:
+        pyogrio.set_gdal_config_options(before)
 
 
 def _sheet_name(path: Path, spec: LayerSpec, sheets: list[str], filled: list[str]) -> str:

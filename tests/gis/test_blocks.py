@@ -8,7 +8,7 @@ import shapely
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gis.blocks import Blocks, hilbert_order, merge_slivers, slivers, street_blocks
+from gis.blocks import Blocks, hilbert_order, merge_slivers, slivers, split_large, street_blocks
 from gis.errors import UsageError
 
 AREA = shapely.box(0, 0, 1000, 1000)
@@ -133,6 +133,16 @@ def test_slivers_are_small_or_narrow():
     small, narrow = slivers(polygons, min_area_m2=100, min_width_m=20)
     assert small.tolist() == [True, False, False]
     assert narrow.tolist() == [True, True, False]
+
+
+def test_large_blocks_are_cut_along_a_grid_and_small_ones_stay():
+    small, large = shapely.box(0, 0, 90, 90), shapely.box(200, 0, 510, 200)
+    pieces = split_large(np.array([small, large], dtype=object), 10_000.0)
+    assert pieces[0] is small
+    # Columns of 100, 100 and 100 m and a last one of 10 m, which joins its neighbour.
+    assert sorted(round(a) for a in shapely.area(pieces[1:])) == [10_000] * 4 + [11_000] * 2
+    assert is_same(shapely.union_all(pieces[1:]), large)
+    assert shapely.area(pieces[1:]).sum() == pytest.approx(large.area, abs=0.1)
 
 
 def test_order_follows_the_area_and_not_the_batch():

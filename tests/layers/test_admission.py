@@ -307,3 +307,10 @@ def test_any_damage_to_any_layer_is_accounted_for(
     assert made.geometry.is_valid.all()
     assert np.isfinite(made.geometry.bounds.to_numpy()).all()
     assert admitted.n_outside <= ledger.read
+
+
+def test_heights_are_dropped_and_count_as_no_repair() -> None:
+    high = shapely.force_3d(box(0, 0, 9, 9), 100.0)
+    admitted = _admit("parcels", high, box(20, 0, 29, 9))
+    assert not shapely.has_z(admitted.frame.geometry.to_numpy()).any()
+    assert admitted.ledger.accepted == 2

@@ -9,9 +9,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from shapely import Point
 
+from gis.errors import UsageError
 from layers.conversion import convert_fields, parse_flag, parse_number, parse_text, parse_voltage_kv
 from layers.intake import Intake
 from layers.schemas import LAYERS
+from layers.types import LayerSpec
 
 
 @pytest.mark.parametrize(("cell", "kv"), [
@@ -89,3 +91,37 @@ def test_row_without_its_required_value_is_rejected_and_a_lost_optional_value_is
 def test_columns_the_layer_does_not_know_are_left_alone() -> None:
     after = convert_fields(_intake(voltage_kv=[110], height=["12 m"]), LAYERS["substations"])
     assert after.frame["height"].tolist() == ["12 m"]
+
+
+def _spec(**units: str) -> LayerSpec:
+    return LayerSpec(name="substations", source="vector_file", units=tuple(units.items()))
+
+
+def test_units_of_the_study_and_those_beside_a_number() -> None:
+    before = _intake(substation_id=["a", "b", "c", "d"], voltage_kv=["220000;110000", "110/35/10", "220kV", 110],
+                     headroom_mva=["18", "2×63MVA", "3x240", "50 km"])
+    after = convert_fields(before, LAYERS["substations"], _spec(headroom_mva="万千伏安"))
+    assert after.frame["voltage_kv"].tolist() == [220.0, 110.0, 220.0, 110.0]
+    assert after.frame["headroom_mva"].tolist()[:3] == [180.0, 126.0, 7200.0]
+    assert [remark.feature_id for remark in after.ledger().remarks] == ["d"]
+    cells: list[object] = ["800", "1000/400", "10 kV"]
+    volts = convert_fields(_intake(voltage_kv=cells), LAYERS["substations"], _spec(voltage_kv="V"))
+    assert volts.frame["voltage_kv"].tolist() == [0.8, 1.0, 10.0]
+
+
+def test_units_that_do_not_fit() -> None:
+    before = _intake(voltage_kv=["110"])
+    with pytest.raises(UsageError, match="V, kV"):
+        convert_fields(before, LAYERS["substations"], _spec(voltage_kv="mu"))
+    with pytest.raises(UsageError, match="has: voltage_kv, transformer_capacity_mva, headroom_mva"):
+        convert_fields(before, LAYERS["substations"], _spec(name="m"))
+
+
+def test_dates_are_iso_text_and_what_is_none_is_noted() -> None:
+    before = _intake(substation_id=["a", "b", "c", "d"], voltage_kv=[110] * 4,
+                     commissioned=["2021年4月3日", 44289, None, "待定"])
+    after = convert_fields(before, LAYERS["substations"])
+    assert after.frame["commissioned"].tolist() == ["2021-04-03", "2021-04-03", None, None]
+    assert [remark.feature_id for remark in after.ledger().remarks] == ["d"]
+    without = convert_fields(_intake(voltage_kv=[110]), LAYERS["substations"])
+    assert without.frame["commissioned"].tolist() == [None]

@@ -15,7 +15,7 @@ from shapely import box
 from gis.bilingual import Text
 from gis.errors import CrsError, DatumError, LayerNotFoundError, UsageError
 from layers import load_layers
-from layers.loading import sha256_of
+from layers.loading import group_specs, sha256_of
 from layers.schemas import LAYERS
 from layers.sources import SOURCES
 from layers.types import CityLayers, InlineFeature, LayerSpec
@@ -209,3 +209,40 @@ def test_real_substations_and_their_voltages(shared_data: Path, districts: Layer
     assert ledger.rejected == ledger.read - len(voltages) > 0
     assert voltages.between(35, 1100).all()
     assert {220.0, 500.0} <= set(voltages)
+
+
+def test_districts_with_swapped_axes_stop_the_run_though_nothing_is_known_yet() -> None:
+    turned = box(34.6, 113.4, 34.8, 113.6)
+    spec = LayerSpec(name="districts", source="inline",
+                     features=(InlineFeature(geometry=turned.wkt, properties=(("name", "西区"),)),))
+    with pytest.raises(CrsError, match="latitude comes before longitude"):
+        _load(spec)
+    assert len(_load(dataclasses.replace(spec, options=(("swap_axes", True),))).frame("districts")) == 1
+
+
+def test_rows_outside_the_study_area_are_counted_per_source(districts: LayerSpec) -> None:
+    hubs = LayerSpec(name="hubs", source="inline", features=tuple(
+        InlineFeature(geometry=f"POINT ({lon} 34.7)") for lon in (113.5, 114.5, 115.0)))
+    city = _load(districts, hubs)
+    assert [record.n_outside for record in city.provenance] == [0, 2]
+    assert city.provenance[1].ledger.accepted == 3
+
+
+def test_rings_that_are_none_in_a_file_are_accounted_for(tmp_path: Path, districts: LayerSpec) -> None:
+    square = "[113.5,34.7],[113.51,34.7],[113.51,34.71],[113.5,34.71]"
+    rings = ["[113.5,34.7],[113.51,34.7]", square + ",[113.5,34.7]", "", "[113.5,34.7],[113.5,34.7],[113.5,34.7]"]
+    rows = [f'{{"type":"Feature","properties":{{"parcel_id":"p{i}"}},"geometry":{{"type":"Polygon",'
+            f'"coordinates":[[{ring}]]}}}}' for i, ring in enumerate(rings)]
+    path = tmp_path / "p.geojson"
+    path.write_text('{"type":"FeatureCollection","features":[' + ",".join(rows) + "]}", encoding="utf-8")
+    city = _load(districts, LayerSpec(name="parcels", source="vector_file", path=str(path), datum="wgs84"))
+    ledger = city.provenance[1].ledger
+    assert (ledger.read, ledger.accepted, ledger.rejected) == (4, 1, 3)
+    assert {remark.feature_id for remark in ledger.remarks} == {"p0", "p2", "p3"}
+
+
+def test_everything_wrong_with_the_specs_is_found_at_once(districts: LayerSpec) -> None:
+    dem = LayerSpec(name="dem", source="raster_file", path="x.tif")
+    grouped = group_specs([dem, dem, LayerSpec(name="rods", source="inline"), LayerSpec(name="roads", source="cvs")])
+    assert sorted(layer for layer, _ in grouped.problems) == ["dem", "districts", "roads", "rods"]
+    assert list(group_specs([districts, dem]).groups) == ["districts", "dem"]

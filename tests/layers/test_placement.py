@@ -5,12 +5,12 @@ from pathlib import Path
 import geopandas as gpd
 import numpy as np
 import pytest
-from pyproj import CRS
+from pyproj import CRS, Transformer
 from shapely import Point
 
 from gis.datum import wgs84_to_bd09, wgs84_to_gcj02
-from gis.errors import CrsError, DatumError
-from layers.placement import datum_family, place
+from gis.errors import CrsError, DatumError, UsageError
+from layers.placement import datum_family, place, undeclared_degrees
 from layers.sources.types import LoadContext
 from layers.types import LayerSpec
 
@@ -119,3 +119,77 @@ def test_real_gcj02_boundaries_land_on_tianditu(shared_data: Path) -> None:
 
     assert median_shift_m(moved) < 60
     assert median_shift_m(unmoved) > 400
+
+
+def _points(at: list[tuple[float, float]], crs: str) -> gpd.GeoDataFrame:
+    return gpd.GeoDataFrame(geometry=[Point(x, y) for x, y in at], crs=crs)
+
+
+SWAP = (("swap_axes", True),)
+
+
+@pytest.mark.parametrize(("at", "crs", "datum"), [((113.6, 34.7), "EPSG:4326", "wgs84"),
+                                                  ((463_300.0, 3_840_600.0), "EPSG:4547", None)])
+def test_axes_are_swapped_on_request_alone(at: tuple[float, float], crs: str, datum: str | None) -> None:
+    right, turned = _points([at], crs), _points([at[::-1]], crs)
+    with pytest.raises(CrsError, match=r"swap_axes = true \} under \[layers.roads\]") as caught:
+        place(turned, _spec(datum=datum), CONTEXT, area=AREA)
+    assert "swap_axes = true" in caught.value.text.zh
+    placed = place(turned, _spec(datum=datum, options=SWAP), CONTEXT, area=AREA)
+    expected = place(right, _spec(datum=datum), CONTEXT, area=AREA)
+    assert placed.frame.geometry.iloc[0].equals(expected.frame.geometry.iloc[0])
+    assert placed.datum_note == expected.datum_note + "; axes swapped (declared)"
+    with pytest.raises(CrsError, match="remove swap_axes"):
+        place(right, _spec(datum=datum, options=SWAP), CONTEXT, area=AREA)
+
+
+def test_swap_axes_is_true_or_false() -> None:
+    with pytest.raises(UsageError, match=r"swap_axes is 'yes'.*\[layers.roads\]"):
+        place(_point(113.6, 34.7, "EPSG:4326"), _spec(datum="wgs84", options=(("swap_axes", "yes"),)), CONTEXT)
+
+
+def test_degrees_declared_as_metres_and_the_reverse() -> None:
+    with pytest.raises(CrsError, match=r"'roads'.*are degrees.*crs = \.\.\. under \[layers.roads\]"):
+        place(_point(113.6, 34.7, "EPSG:4547"), _spec(), CONTEXT, area=AREA)
+    with pytest.raises(CrsError, match=r"'roads'.*are metres.*\[layers.roads\]"):
+        place(_point(463_300, 3_840_600, "EPSG:4326"), _spec(datum="wgs84"), CONTEXT, area=AREA)
+
+
+def test_a_stray_row_does_not_hide_that_all_others_are_swapped() -> None:
+    turned = [(3_840_600.0 + i, 463_300.0) for i in range(8)]
+    with pytest.raises(CrsError, match="northing comes before easting"):
+        place(_points([*turned, (463_300, 3_840_600)], "EPSG:4547"), _spec(), CONTEXT, area=AREA)
+    with pytest.raises(CrsError, match="northing comes before easting"):
+        place(_points([*turned, (np.inf, 1)], "EPSG:4547"), _spec(), CONTEXT, area=AREA)
+
+
+def test_a_stray_row_does_not_make_metres_of_a_table_in_degrees() -> None:
+    rows = gpd.GeoDataFrame(geometry=[Point(113.6, 34.7), Point(113.6, 34.71), Point(463_300, 3_840_600)])
+    placed = place(rows, _spec(datum="wgs84"), CONTEXT, area=AREA)
+    assert placed.frame.geometry.isna().tolist() == [False, False, True]
+
+
+def test_a_row_beyond_the_projection_does_not_cost_the_layer() -> None:
+    far = [(24.0, 0.0), (-156.0, 0.0)]  # a quarter of the globe away, on the equator
+    assert not any(np.isfinite(Transformer.from_crs(4326, 4547, always_xy=True).transform(*at)).all() for at in far)
+    placed = place(_points([(113.6, 34.7), *far], "EPSG:4326"), _spec(datum="wgs84"), CONTEXT, area=AREA)
+    assert placed.frame.geometry.isna().tolist() == [False, True, True]
+    with pytest.raises(CrsError, match="'roads'"):
+        place(_points(far[:1], "EPSG:4326"), _spec(datum="wgs84"), CONTEXT, area=AREA)
+
+
+def test_only_a_layer_in_degrees_of_undeclared_datum_is_handed_to_a_finder() -> None:
+    there = _point(113.6, 34.7, "EPSG:4326")
+    for crs in ("EPSG:4326", "EPSG:3857"):
+        found = undeclared_degrees(there.to_crs(crs), _spec())
+        assert found is not None
+        assert found.geometry.iloc[0].distance(Point(113.6, 34.7)) < 1e-9
+        assert found.crs.to_epsg() == 4326
+    assert undeclared_degrees(there, _spec(datum="gcj02")) is None
+    assert undeclared_degrees(there, _spec(), datum="wgs84") is None
+    assert undeclared_degrees(there.to_crs("EPSG:4547"), _spec()) is None
+    assert undeclared_degrees(there.set_crs("EPSG:4610", allow_override=True), _spec()) is None
+    turned = _point(34.7, 113.6, "EPSG:4326")
+    found = undeclared_degrees(turned, _spec(options=SWAP))
+    assert found is not None
+    assert found.geometry.iloc[0].x == 113.6

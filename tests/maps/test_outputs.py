@@ -49,7 +49,8 @@ def test_every_layer_is_written_under_english_and_chinese_names(small_result, tm
               "substations", "fibre_routes", "demand"}
     assert names == {f"{n}.geojson" for n in layers} | {f"{n}_zh.geojson" for n in layers}
     assert {p.name for p in written.table_paths} == {f"{n}{e}.csv" for e in ("", "_zh")
-                                                    for n in ("parcels", "top_candidates", "edge_centres")}
+                                                    for n in ("parcels", "top_candidates", "edge_centres")} | {
+        "ledger.csv"}
     assert all(p.is_file() for p in written.paths)
     assert {p.name for p in tmp_path.iterdir()} == {
         "map.html", "report.html", "manifest.json", "layers", *(p.name for p in written.table_paths)}
@@ -137,7 +138,8 @@ def test_sources_of_one_layer_are_summed(small_result, tmp_path):
     layers = dataclasses.replace(small_result.city_layers, provenance=(*small_result.city_layers.provenance, more))
     manifest = _read(write_outputs(dataclasses.replace(small_result, city_layers=layers), tmp_path).manifest_path)
     assert manifest["ledger"]["parcels"] == {"read": 42, "accepted": 39, "repaired": 2, "rejected": 1}
-    assert manifest["inputs"][-1]["remarks"][0]["reason"]["zh"] == "几何为空"
+    ledger = (tmp_path / "ledger.csv").read_text(encoding="utf-8-sig")
+    assert "几何为空" in ledger
     for account in manifest["ledger"].values():
         assert account["read"] == account["accepted"] + account["repaired"] + account["rejected"]
 
