@@ -4,11 +4,12 @@ VENV := .venv
 BIN := $(VENV)/bin
 OUT ?= out/zhengzhou
 
-.PHONY: help run test lint types imports unit environment clean
+.PHONY: help run test nightly lint types imports unit environment clean
 
 help:
 	@echo "make run    install, run Zhengzhou on the embedded default, print where the map is"
 	@echo "make test   install, check style, types and imports, run the tests"
+	@echo "make nightly  the fuzz over studies and layers, 10,000 cases"
 
 run: $(VENV)/.installed
 	@$(BIN)/suanzhi run zhengzhou --out $(OUT)
@@ -26,6 +27,9 @@ imports: $(VENV)/.installed-dev
 
 unit: $(VENV)/.installed-dev
 	$(BIN)/pytest
+
+nightly: $(VENV)/.installed-dev
+	SUANZHI_FUZZ_CASES=10000 $(BIN)/pytest tests/laws
 
 environment: $(VENV)/.installed-dev
 

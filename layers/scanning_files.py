@@ -19,6 +19,7 @@ from gis.rasters import Bounds
 from layers.conversion import parse_number
 from layers.scanning_types import FoundTable, Leftover, Place, RasterLook, ScanLimits
 from layers.scanning_words import coordinate_words, plain
+from layers.sources.table_file import read_cells
 from layers.types import LayerSpec
 
 _VECTOR = (".shp", ".geojson", ".json", ".gpkg", ".fgb", ".kml", ".parquet", ".geoparquet", ".gml", ".tab")
@@ -200,20 +201,19 @@ def _layers(path: Path) -> list[str]:
 def _look_at_vector(place: Place, metric_crs: str, city: Bounds) -> FoundTable | Leftover:
     suffix = place.path.suffix.lower()
     if suffix in (*_TABLES, *_SHEETS):
-        rows, encoding = _peek_text(place.path) if suffix in _TABLES else (_peek_sheet(place), "")
+        rows, _ = read_cells(place.path, LayerSpec(name=_NAME, source="vector_file", table=place.table))
         pair = _coordinate_columns(rows)
         if pair is not None:
-            return _look_at_table(place, rows, pair, encoding, metric_crs, city)
+            return _look_at_table(place, rows.head(_PEEK_ROWS), pair, metric_crs, city)
         if not any(plain(str(column)) in ("wkt", "geometry", "geom") for column in rows.columns):
             return Leftover(place, Text(zh="没有坐标字段", en="no columns of coordinates"))
-    frame = _read(place, (), "")
+    frame, notes = _read(place, (), "")
     evidence, crs = _missing_crs(frame, metric_crs, city)
-    encoding = _shapefile_encoding(place.path)
-    return FoundTable(place=place, frame=frame.set_crs(crs) if crs else frame, crs=crs, encoding=encoding,
-                      evidence=(*evidence, *_said_encoding(encoding)))
+    return FoundTable(place=place, frame=frame.set_crs(crs) if crs else frame, crs=crs,
+                      encoding=_encoding_to_declare(place.path), evidence=(*evidence, *notes))
 
 
-def _look_at_table(place: Place, rows: pd.DataFrame, pair: tuple[str, str], encoding: str, metric_crs: str,
+def _look_at_table(place: Place, rows: pd.DataFrame, pair: tuple[str, str], metric_crs: str,
                    city: Bounds) -> FoundTable | Leftover:
     first, second = (np.array([parse_number(value) for value in rows[column].tolist()]) for column in pair)
     if not (np.isfinite(first) & np.isfinite(second)).any():
@@ -231,55 +231,26 @@ def _look_at_table(place: Place, rows: pd.DataFrame, pair: tuple[str, str], enco
             keys, crs = (("lon", columns[0]), ("lat", columns[1])), ""  # degrees of the whole globe
         else:
             continue
-        return FoundTable(place=place, frame=_read(place, keys, crs), columns=keys, crs=crs, encoding=encoding,
-                          evidence=(said, *_said_encoding(encoding)))
+        frame, notes = _read(place, keys, crs)
+        return FoundTable(place=place, frame=frame, columns=keys, crs=crs, encoding=_encoding_to_declare(place.path),
+                          evidence=(said, *notes))
     names = ", ".join(pair)
     return Leftover(place, Text(zh=f"字段 {names} 既不是中国的经纬度，也不是 {metric_crs} 下本市的坐标",
                                 en=f"{names} are neither degrees in China nor in the city in {metric_crs}"))
 
 
-def _read(place: Place, columns: tuple[tuple[str, str], ...], crs: str) -> gpd.GeoDataFrame:
+def _read(place: Place, columns: tuple[tuple[str, str], ...], crs: str) -> tuple[gpd.GeoDataFrame, tuple[Text, ...]]:
     from layers.sources.types import LoadContext
     from layers.sources.vector_file import read
 
     spec = LayerSpec(name=_NAME, source="vector_file", path=str(place.path), table=place.table, columns=columns,
                      crs=crs)
     try:
-        return read(spec, LoadContext(metric_crs="EPSG:4547", frames={})).frame
+        raw = read(spec, LoadContext(metric_crs="EPSG:4547", frames={}))
     except (OSError, RuntimeError, ValueError, TypeError, KeyError) as error:
         # One odd file must not end the look through all the others.
         raise LayerError(f"cannot be read ({type(error).__name__})", f"无法读取（{type(error).__name__}）") from error
-
-
-def _peek_text(path: Path) -> tuple[pd.DataFrame, str]:
-    """Return the first rows of a text table, and its encoding where that is not UTF-8."""
-    separator = "\t" if path.suffix.lower() == ".tsv" else ","
-    for encoding, name in (("utf-8-sig", ""), ("gb18030", "GB18030")):
-        try:
-            with path.open(encoding=encoding, newline="") as file:
-                # The whole text must be of that encoding, while a few rows of it are enough to look at.
-                for _ in iter(lambda: file.read(1 << 20), ""):
-                    pass
-            rows = pd.read_csv(path, sep=separator, encoding=encoding, dtype=str, nrows=_PEEK_ROWS,
-                               keep_default_na=False, na_values=[""], skipinitialspace=True)
-        except UnicodeDecodeError:
-            continue
-        except (ValueError, OSError) as error:
-            raise LayerError("not a table that can be read", "无法按表格读取") from error
-        return rows.rename(columns=lambda column: str(column).strip()), name
-    raise LayerError("the text is neither UTF-8 nor GB18030", "文字既不是 UTF-8 也不是 GB18030 编码")
-
-
-def _peek_sheet(place: Place) -> pd.DataFrame:
-    import pyogrio
-
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            return pd.DataFrame(pyogrio.read_dataframe(place.path, layer=place.table or None, read_geometry=False,
-                                                       max_features=_PEEK_ROWS))
-    except (ValueError, RuntimeError) as error:
-        raise LayerError("not a sheet that can be read", "无法按工作表读取") from error
+    return raw.frame, raw.reading_notes
 
 
 def _coordinate_columns(rows: pd.DataFrame) -> tuple[str, str] | None:
@@ -315,25 +286,31 @@ def _missing_crs(frame: gpd.GeoDataFrame, metric_crs: str, city: Bounds) -> tupl
                      "文件没有坐标系，按本市坐标系也不落在本市；请声明 crs")
 
 
-def _said_encoding(encoding: str) -> tuple[Text, ...]:
-    return (Text(zh=f"文字按 {encoding} 可读", en=f"its text reads as {encoding}"),) if encoding else ()
-
-
-def _shapefile_encoding(path: Path) -> str:
-    """Return the encoding of a shapefile that does not say it and is not UTF-8; empty otherwise."""
-    table = next((path.with_suffix(end) for end in (".dbf", ".DBF") if path.with_suffix(end).exists()), None)
-    if path.suffix.lower() != ".shp" or table is None or path.with_suffix(".cpg").exists():
+def _encoding_to_declare(path: Path) -> str:
+    """Return GB18030 for text that does not say its encoding and is not UTF-8; empty otherwise."""
+    if path.suffix.lower() in _TABLES:
+        text = path.read_bytes()
+    elif path.suffix.lower() == ".shp" and not path.with_suffix(".cpg").exists():
+        tables = [path.with_suffix(end) for end in (".dbf", ".DBF")]
+        text = _dbase_text(next((table for table in tables if table.exists()), None))
+    else:
         return ""
-    content = table.read_bytes()
-    if len(content) < 32 or content[29] not in (0, 0x57):
-        return ""
-    header = int.from_bytes(content[8:10], "little")
-    names = b"".join(content[start:start + 11] for start in range(32, header - 1, 32))
-    try:
-        (names + content[header:]).decode("utf-8")
-    except UnicodeDecodeError:
-        return "GB18030"
+    for encoding, name in (("utf-8", ""), ("gb18030", "GB18030")):
+        try:
+            text.decode(encoding)
+        except UnicodeDecodeError:
+            continue
+        return name
     return ""
+
+
+def _dbase_text(path: Path | None) -> bytes:
+    """Return names and rows of a dBase table that names no code page of its own."""
+    content = b"" if path is None else path.read_bytes()
+    if len(content) < 32 or content[29] not in (0, 0x57):
+        return b""
+    header = int.from_bytes(content[8:10], "little")
+    return b"".join(content[start:start + 11] for start in range(32, header - 1, 32)) + content[header:]
 
 
 def _look_at_raster(path: Path) -> RasterLook:

@@ -86,7 +86,7 @@ def block_settings(pack: CityPack, study: Study) -> BlockSettings:
     Raises
     ------
     UsageError
-        A setback is given for a road class that is none.
+        A setback is given for a road class that is none, or no block can be both small and large enough.
     """
     own, city = study.blocks, pack.blocks
     setbacks = {**SETBACK_M, **dict(city.setback_m), **dict(own.setback_m)}
@@ -94,9 +94,15 @@ def block_settings(pack: CityPack, study: Study) -> BlockSettings:
     if odd:
         raise UsageError(f"blocks.setback_m: unknown class {odd[0]!r}; known: {', '.join(SETBACK_M)}",
                          f"blocks.setback_m：未知等级 {odd[0]!r}；可用：{'、'.join(SETBACK_M)}")
+    smallest = _first(own.min_area_m2, city.min_area_m2, MIN_BLOCK_AREA_M2)
+    largest = _first(own.max_area_m2, city.max_area_m2, MAX_BLOCK_AREA_M2)
+    if largest and not 4.0 * smallest <= largest < np.inf:
+        raise UsageError(
+            f"blocks: max_area_m2 = {largest:g} must be at least four times min_area_m2 = {smallest:g}, or 0 for no "
+            "limit",
+            f"blocks：max_area_m2 = {largest:g} 应不小于 min_area_m2 = {smallest:g} 的四倍，或为 0（不限）")
     return BlockSettings(
-        min_area_m2=_first(own.min_area_m2, city.min_area_m2, MIN_BLOCK_AREA_M2),
-        max_area_m2=_first(own.max_area_m2, city.max_area_m2, MAX_BLOCK_AREA_M2),
+        min_area_m2=smallest, max_area_m2=largest,
         min_width_m=_first(own.min_width_m, city.min_width_m, MIN_BLOCK_WIDTH_M),
         dead_end_m=_first(own.dead_end_m, city.dead_end_m, DEAD_END_M), setback_m=tuple(setbacks.items()))
 

@@ -396,7 +396,7 @@ class BlockSettings:
     min_area_m2: float | None = None
     """Smaller blocks are left out."""
     max_area_m2: float | None = None
-    """Larger blocks are cut along a grid into pieces of about this area; infinite for none."""
+    """Larger blocks are cut along a grid into pieces of about this area; 0 for no limit."""
     min_width_m: float | None = None
     """Blocks into which no disc of this diameter fits are left out."""
     dead_end_m: float | None = None

@@ -90,12 +90,13 @@ def test_parks_and_water_are_no_candidates(result: StudyResult) -> None:
         assert shapely.intersection(land, polygons).area < 0.1
 
 
-def test_every_row_is_accounted_for_and_the_clipped_ones_are_named(manifest: dict[str, Any]) -> None:
+def test_every_row_is_accounted_for_and_the_clipped_ones_are_named(result: StudyResult,
+                                                                   manifest: dict[str, Any]) -> None:
     for name, account in manifest["ledger"].items():
         assert account["read"] == account["accepted"] + account["repaired"] + account["rejected"], name
-    housing = next(entry for entry in manifest["inputs"] if entry["layer"] == "housing")
-    assert housing["ledger"]["rejected"] == len(housing["remarks"]) > 0
-    assert {r["feature_id"].split("/")[0] for r in housing["remarks"]} <= {"node", "way", "relation"}
+    housing = next(p.ledger for p in result.city_layers.provenance if p.layer == "housing")
+    assert housing.rejected == len(housing.remarks) > 0
+    assert {r.feature_id.split("/")[0] for r in housing.remarks} <= {"node", "way", "relation"}
     # The one substation of the extract states no voltage: it is refused, not guessed.
     assert manifest["ledger"]["substations"] == {"read": 3, "accepted": 2, "repaired": 0, "rejected": 1}
 

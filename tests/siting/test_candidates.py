@@ -95,8 +95,26 @@ def test_blocks_need_roads_and_say_so(pack):
         find_candidates(city([]), pack, BLOCKS)
 
 
+def test_open_country_is_cut_into_pieces(pack):
+    whole = replace(BLOCKS, blocks=BlockSettings(max_area_m2=0.0))
+    pieces = replace(BLOCKS, blocks=BlockSettings(max_area_m2=20_000.0))
+    roads = [("local", street((300, -50), (300, 450)))]
+    few, many = (find_candidates(city(roads), pack, study) for study in (whole, pieces))
+    assert len(few) == 2
+    assert len(many) > 8
+    assert many["area_m2"].max() < 40_000
+    assert many["area_m2"].sum() == pytest.approx(few["area_m2"].sum(), abs=1)
+
+
+@pytest.mark.parametrize("largest", [5_000.0, float("inf"), -1.0])
+def test_largest_block_must_make_sense(pack, largest):
+    study = replace(BLOCKS, blocks=BlockSettings(max_area_m2=largest))
+    with pytest.raises(UsageError, match="max_area_m2"):
+        find_candidates(city(CROSS), pack, study)
+
+
 def test_no_block_is_large_enough(pack):
-    study = replace(BLOCKS, blocks=BlockSettings(min_area_m2=1e6))
+    study = replace(BLOCKS, blocks=BlockSettings(min_area_m2=1e6, max_area_m2=0.0))
     with pytest.raises(InfeasibleError, match="min_area_m2"):
         find_candidates(city(CROSS), pack, study)
 
