@@ -195,10 +195,9 @@ def compare_districts(lon: ArrayLike, lat: ArrayLike, stated: ArrayLike, distric
     outside = np.stack([_outside_m(np.column_stack(move(raw[rows, 0], raw[rows, 1])), polygons[home[rows]])
                         for move in HYPOTHESES.values()], axis=1)
     shares = (outside == 0.0).mean(axis=0)
-    said = "、".join(f"{DATUM_TITLES[datum].zh} {share:.1%}" for datum, share in zip(_DATUMS, shares, strict=True))
-    said_en = ", ".join(f"{DATUM_TITLES[datum].en} {share:.1%}" for datum, share in zip(_DATUMS, shares, strict=True))
+    said = ", ".join(f"{DATUM_TITLES[datum].en} {share:.1%}" for datum, share in zip(_DATUMS, shares, strict=True))
     what = Text(zh=f"{len(rows)} 个点落在其所写区县内的比例：{said}；到该区县的平均距离",
-                en=f"share of {len(rows)} points inside the district they state: {said_en}; mean distance to it")
+                en=f"share of {len(rows)} points inside the district they state: {said}; mean distance to it")
     return _judged("districts", outside.mean(axis=0), outside, len(rows), what, ratios=(1.0, 1.0),
                    is_sure=float(shares.max()) >= _SURE_SHARE, is_likely=float(shares.max()) >= _LIKELY_SHARE)
 
@@ -369,8 +368,7 @@ def _control_cost_m(index: LineIndex, settled: Floats) -> float:
             # Whatever is pushed over the edge of the reference is far from its lines for no good reason.
             kept = shifted[index.covers(shifted)]
             costs.append(cost_m(index, kept) if 2 * len(kept) > len(sparse) else np.inf)
-    lowest = min(costs)
-    return lowest if np.isfinite(lowest) else 0.0
+    return min(costs) if np.isfinite(min(costs)) else 0.0
 
 
 def _is_unique(places: Floats, fits: Sequence[Fit], best: int) -> bool:

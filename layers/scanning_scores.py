@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import geopandas as gpd
 import pandas as pd
@@ -22,7 +22,7 @@ from layers.types import Scalar
 _NAME_POINTS, _FOLDER_POINTS = 0.4, 0.2
 _FIRST_FIELD_POINTS, _FIELD_POINTS, _MOST_FIELD_POINTS = 0.25, 0.1, 0.45
 _GEOMETRY_POINTS, _VALUE_POINTS, _PLACE_POINTS = 0.1, 0.2, 0.1
-_MISSING_SCORE = 0.45  # what lacks a required column cannot be used as it is, however well it fits
+_MISSING_SCORE = 0.45  # below ACTIVE_SCORE: what lacks a required column cannot be used as it is, however well it fits
 _ENOUGH_VALUES = 0.5
 _SAMPLE_ROWS = 2000
 _KV_LEVELS = frozenset({6.0, 10.0, 20.0, 35.0, 66.0, 110.0, 220.0, 330.0, 400.0, 500.0, 750.0, 800.0, 1000.0, 1100.0})
@@ -41,6 +41,9 @@ class Fit:
 
     evidence: tuple[Text, ...]
     """Why."""
+
+    is_complete: bool = True
+    """Every required column is there."""
 
     columns: tuple[tuple[str, str], ...] = ()
     """Pairs of our column and the file's."""
@@ -79,8 +82,8 @@ def best_fit(found: FoundTable, name: str, folder: str, share_inside: float,
     best = max(fits, key=lambda fit: fit.score)
     place = Text(zh=f"{share_inside:.1%} 在本市范围内", en=f"{share_inside:.1%} of it lies in the bounds of the city")
     points = _PLACE_POINTS if share_inside >= _ENOUGH_VALUES else 0.0
-    return Fit(layer=best.layer, score=min(1.0, round(best.score + points, 2)), evidence=(*best.evidence, place),
-               columns=best.columns, constants=best.constants, units=best.units, hints=best.hints)
+    return replace(best, score=min(1.0 if best.is_complete else _MISSING_SCORE, round(best.score + points, 2)),
+                   evidence=(*best.evidence, place))
 
 
 def _fit(found: FoundTable, layer: str, schema: LayerSchema, name: str, folder: str,
@@ -119,8 +122,8 @@ def _by_rows(found: FoundTable, schema: LayerSchema, fields: tuple[Field, ...], 
     hints = [Text(zh=f"缺少必需字段 {field.name}（{field.title.zh}）：请在 columns 或 constants 中写明",
                   en=f"the required column {field.name} ({field.title.en}) is missing: name it in columns or constants")
              for field in missing]
-    return Fit(layer=schema.name, score=min(score, _MISSING_SCORE) if missing else score,
-               evidence=(*evidence, *said, *more), columns=columns, constants=constants,
+    return Fit(layer=schema.name, score=score, is_complete=not missing, evidence=(*evidence, *said, *more),
+               columns=columns, constants=constants,
                units=_units(fields, dict(columns)), hints=(*hints, *_value_hints(frame, fields, dict(columns))))
 
 

@@ -20,8 +20,11 @@ from gis.errors import PackError
 from layers.schemas import LAYERS
 from siting.types import Citation, CityPack
 
-PAIR_TABLES = ("columns", "constants", "options", "properties", "setback_m")
+PAIR_TABLES = ("columns", "constants", "options", "properties", "setback_m", "units")
 """Keys whose TOML table becomes a tuple of pairs."""
+
+NESTED_TABLES = ("values",)
+"""Keys whose TOML table of tables becomes a tuple of pairs of a key and pairs."""
 
 _SHARED_KEYS = ("documents", "rules")
 
@@ -78,11 +81,20 @@ def _read(path: Path) -> dict[str, Any]:
 
 
 def paired(value: Any) -> Any:
-    """Turn the tables named in ``PAIR_TABLES`` into lists of pairs, at any depth."""
+    """Turn the tables named in ``PAIR_TABLES`` and ``NESTED_TABLES`` into lists of pairs, at any depth."""
     if isinstance(value, Mapping):
-        return {k: list(v.items()) if k in PAIR_TABLES and isinstance(v, Mapping) else paired(v)
-                for k, v in value.items()}
+        return {key: _pairs(key, inner) for key, inner in value.items()}
     return [paired(v) for v in value] if isinstance(value, list) else value
+
+
+def _pairs(key: str, value: Any) -> Any:
+    if not isinstance(value, Mapping):
+        return paired(value)
+    if key in PAIR_TABLES:
+        return list(value.items())
+    if key in NESTED_TABLES:
+        return [(k, list(v.items()) if isinstance(v, Mapping) else v) for k, v in value.items()]
+    return paired(value)
 
 
 def _validated(table: dict[str, Any], path: Path) -> CityPack:

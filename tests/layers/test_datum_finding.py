@@ -86,7 +86,8 @@ def test_a_column_that_states_the_district_is_found_by_its_values(zhengzhou: gpd
 
 
 def test_without_a_counterpart_it_says_so() -> None:
-    frame = gpd.GeoDataFrame({"站名": ["甲", "乙"]}, geometry=gpd.points_from_xy([113.6, 113.7], [34.7, 34.8]), crs=4326)
+    frame = gpd.GeoDataFrame({"站名": ["甲", "乙"]}, crs=4326,
+                             geometry=gpd.points_from_xy([113.6, 113.7], [34.7, 34.8]))
     found = DatumFinder("410100", {})(spec("substations"), frame)
     assert found is not None
     assert (found.likely, found.confidence, found.method) == (None, "unclear", "none")
@@ -126,7 +127,8 @@ def test_real_layers(shared_data: Path) -> None:
     metro = gpd.read_file(shared_data / "osm" / "chengdu_metro_osm_wgs84.geojson")
     lines = json.loads((shared_data / "demand" / "amap_metro_5101_chengdu_gcj02.json").read_text("utf-8"))["l"]
     stops = {stop["n"]: [float(part) for part in stop["sl"].split(",")] for line in lines for stop in line["st"]}
-    amap = gpd.GeoDataFrame({"n": list(stops)}, geometry=gpd.points_from_xy(*np.array(list(stops.values())).T), crs=4326)
+    amap = gpd.GeoDataFrame({"n": list(stops)}, crs=4326,
+                            geometry=gpd.points_from_xy(*np.array(list(stops.values())).T))
     plain, chengdu = DatumFinder("410100", {}), DatumFinder("510100", {"metro": metro})
     back = DatumFinder("510100", {"metro": to_wgs84(amap, "gcj02")})
     boundaries, demand, osm = shared_data / "boundaries", shared_data / "demand", shared_data / "osm"

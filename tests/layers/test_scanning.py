@@ -12,7 +12,7 @@ import pandas as pd
 import pytest
 import rasterio
 import shapely
-from rasterio.transform import from_bounds
+from affine import Affine
 
 from gis.datum import wgs84_to_gcj02
 from gis.errors import UsageError
@@ -57,7 +57,7 @@ def write_parcels(path: Path, crs: str = "EPSG:4547") -> None:
 
 
 def write_raster(path: Path, cells: np.ndarray) -> None:
-    transform = from_bounds(113.4, 34.5, 113.9, 35.0, cells.shape[1], cells.shape[0])
+    transform = Affine(0.5 / cells.shape[1], 0.0, 113.4, 0.0, -0.5 / cells.shape[0], 35.0)
     with rasterio.open(path, "w", driver="GTiff", height=cells.shape[0], width=cells.shape[1], count=1,
                        dtype=cells.dtype, crs="EPSG:4326", transform=transform) as dataset:
         dataset.write(cells, 1)
@@ -84,7 +84,8 @@ def test_tables_of_one_geopackage_are_told_apart(tmp_path: Path) -> None:
     assert list(found) == ["substations", "power_lines"]
     (station,), (line,) = found["substations"], found["power_lines"]
     assert (station.spec.table, line.spec.table) == ("站点", "线路")
-    assert dict(station.spec.columns) == {"name": "变电站名称", "voltage_kv": "电压等级", "transformer_capacity_mva": "主变容量"}
+    assert dict(station.spec.columns) == {"name": "变电站名称", "voltage_kv": "电压等级",
+                                          "transformer_capacity_mva": "主变容量"}
     assert station.spec.datum is None
     assert any("datum" in hint.en for hint in station.hints)
     assert not any("datum" in hint.en for hint in line.hints)
@@ -111,13 +112,15 @@ def test_without_a_required_column_a_proposal_is_not_active(tmp_path: Path) -> N
 
 
 def test_a_voltage_column_without_voltages_is_none(tmp_path: Path) -> None:
-    points(变电站名称=[f"{k}号" for k in range(40)], 电压等级=["一级"] * 40).to_file(tmp_path / "变电站.geojson", driver="GeoJSON")
+    frame = points(变电站名称=[f"{k}号" for k in range(40)], 电压等级=["一级"] * 40)
+    frame.to_file(tmp_path / "变电站.geojson", driver="GeoJSON")
     (one,) = scan(tmp_path).proposals
     assert "voltage_kv" not in dict(one.spec.columns)
 
 
 def test_an_id_that_is_used_twice_is_no_id(tmp_path: Path) -> None:
-    points(基站编号=["A"] * 40, 基站名称=[f"基站{k}" for k in range(40)]).to_file(tmp_path / "基站.geojson", driver="GeoJSON")
+    frame = points(基站编号=["A"] * 40, 基站名称=[f"基站{k}" for k in range(40)])
+    frame.to_file(tmp_path / "基站.geojson", driver="GeoJSON")
     (one,) = scan(tmp_path).proposals
     assert dict(one.spec.columns) == {"name": "基站名称"}
 
@@ -291,7 +294,9 @@ def test_words() -> None:
     assert tokens_in("hv_substations2017", ["substations", "sub"]) == ["substations"]
     assert tokens_in("demolished", ["dem"]) == []
     assert (voltage_in("220千伏及110kV站"), voltage_in("110kV与35kV"), voltage_in("站")) == (110.0, None, None)
-    assert (certainty_in("光缆示意图"), certainty_in("光缆"), certainty_in("合成_示意")) == ("approximate", "real", "synthetic")
+    assert certainty_in("光缆示意图") == "approximate"
+    assert certainty_in("光缆") == "real"
+    assert certainty_in("合成_示意") == "synthetic"
     pairs = coordinate_words()
     assert pairs.index(("lon", "lat")) < pairs.index(("lon", "y"))
     assert pairs.index(("经度", "纬度")) < pairs.index(("经度", "lat"))

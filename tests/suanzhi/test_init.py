@@ -22,6 +22,7 @@ from suanzhi.console import Console
 from suanzhi.initialising import study_text, toml, write_study
 
 PLACES = np.random.default_rng(1).uniform([113.55, 34.65], [113.75, 34.85], (40, 2))
+WORDS = st.text(st.characters(exclude_categories=["Cs"]))
 HOSTILE = 'a"]\nb = 1\n[layers.evil]\\u0022\x00\x7f\t#{}' + "\u2028\u202e'\x1b[31m"
 
 
@@ -30,7 +31,8 @@ def console(language: Language = "zh") -> Console:
 
 
 def write_stations(path: Path) -> None:
-    frame = gpd.GeoDataFrame({"基站名称": [f"基站{k}" for k in range(40)]}, geometry=gpd.points_from_xy(*PLACES.T), crs=4490)
+    frame = gpd.GeoDataFrame({"基站名称": [f"基站{k}" for k in range(40)]}, crs=4490,
+                             geometry=gpd.points_from_xy(*PLACES.T))
     frame.to_file(path, driver="GPKG")
 
 
@@ -122,7 +124,8 @@ def test_a_weak_proposal_is_a_comment_as_a_whole(tmp_path: Path) -> None:
     spec = LayerSpec(name="roads", source="vector_file", path=str(tmp_path / "a.shp"), columns=(("name", "路名"),))
     text = study_text(load_pack("zhengzhou"), "zhengzhou", tmp_path, report_of(spec, score=0.3), "zh")
     assert set(tomllib.loads(text)) == {"city"}
-    shown = [line.removeprefix("# ") for line in text.splitlines() if line.startswith(("# [[", "# path", "# columns ="))]
+    shown = [line.removeprefix("# ") for line in text.splitlines()
+             if line.startswith(("# [[", "# path", "# columns ="))]
     (found,) = tomllib.loads("\n".join(shown))["layers"]["roads"]
     assert found == {"path": "a.shp", "columns": {"name": "路名"}}
 
@@ -140,7 +143,8 @@ def test_two_sources_of_one_layer_load(tmp_path: Path) -> None:
     specs = [LayerSpec(name="metro", source="vector_file", path=str(tmp_path / f"{k}.shp"), certainty="approximate",
                        constants=(("name", f"{k}号线"),)) for k in (1, 2)]
     path = tmp_path / "study.toml"
-    path.write_text(study_text(load_pack("zhengzhou"), "zhengzhou", tmp_path, report_of(*specs), "zh"), encoding="utf-8")
+    text = study_text(load_pack("zhengzhou"), "zhengzhou", tmp_path, report_of(*specs), "zh")
+    path.write_text(text, encoding="utf-8")
     found = read_study(path).layer_specs
     assert [(dict(one.constants), one.certainty) for one in found] == [
         ({"name": "1号线"}, "approximate"), ({"name": "2号线"}, "approximate")]
@@ -157,10 +161,8 @@ def test_units_load(tmp_path: Path) -> None:
 
 
 @settings(max_examples=200, deadline=None)
-@given(st.text(st.characters(exclude_categories=["Cs"])),
-       st.dictionaries(st.text(st.characters(exclude_categories=["Cs"])),
-                       st.one_of(st.booleans(), st.integers(-2**60, 2**60), st.text(st.characters(exclude_categories=["Cs"])),
-                                 st.floats(allow_nan=False, allow_infinity=False))))
+@given(WORDS, st.dictionaries(WORDS, st.one_of(
+    st.booleans(), st.integers(-2**60, 2**60), WORDS, st.floats(allow_nan=False, allow_infinity=False))))
 def test_whatever_is_written_reads_back(word: str, table: dict[str, bool | int | float | str]) -> None:
     assert tomllib.loads(f"a = {toml(word)}\nb = {toml(table)}\n") == {"a": word, "b": table}
     assert "\n" not in toml(word)
