@@ -15,8 +15,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
-import pandas as pd
-
 from gis.bilingual import Language, Text
 from gis.errors import ExportError
 from gis.progress import Progress, silent

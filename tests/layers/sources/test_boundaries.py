@@ -1,7 +1,11 @@
 from __future__ import annotations
 
+import geopandas as gpd
+import numpy as np
 import pytest
+import shapely
 
+from gis.datum import Datum, to_wgs84
 from gis.errors import LayerNotFoundError, UsageError
 from layers.sources.boundaries import read
 from layers.sources.types import LoadContext, RawVector
@@ -15,7 +19,7 @@ def _read(**options: str) -> RawVector:
 
 
 @pytest.mark.parametrize(("adcode", "n", "name"), [("410100", 12, "中原区"), ("510100", 20, "新津区")])
-@pytest.mark.parametrize(("provider", "datum"), [("tianditu", "cgcs2000"), ("amap", "gcj02")])
+@pytest.mark.parametrize(("provider", "datum"), [("tianditu", "cgcs2000"), ("amap", "wgs84")])
 def test_districts_of_a_city(adcode: str, n: int, name: str, provider: str, datum: str) -> None:
     raw = _read(adcode=adcode, provider=provider)
     assert raw.n_read == len(raw.frame) == n
@@ -46,3 +50,19 @@ def test_unknown_code_and_provider() -> None:
         _read(adcode="419900")
     with pytest.raises(UsageError, match="tianditu, amap"):
         _read(adcode="410100", provider="google")
+
+
+@pytest.mark.parametrize("adcode", ["410100", "510100"])
+def test_providers_lie_on_the_same_ground(adcode: str) -> None:
+    """A package that changed the datum of one provider would move it by 300 to 600 m."""
+    outline, as_it_is = (_outline(_read(adcode=adcode, provider=p).frame, "wgs84") for p in ("tianditu", "amap"))
+    as_if_moved = _outline(_read(adcode=adcode, provider="amap").frame, "gcj02")
+    points = [outline.interpolate(share, normalized=True) for share in np.linspace(0, 1, 400)]
+    right, wrong = (np.median([point.distance(other) for point in points]) for other in (as_it_is, as_if_moved))
+    assert right < 200
+    assert wrong > 1.4 * right
+
+
+def _outline(frame: gpd.GeoDataFrame, datum: Datum) -> shapely.Geometry:
+    degrees = to_wgs84(frame.set_crs("EPSG:4326", allow_override=True), datum)
+    return degrees.to_crs("EPSG:4547").union_all().boundary
