@@ -196,8 +196,8 @@ def _settings(pack: CityPack, folder: Path, proposals: Iterable[Proposal], langu
         yield "allow_outside = true"
     yield to('# name = "..."            # 方案名称，默认取文件名',
              '# name = "..."            # the name of this file by default')
-    yield to('# candidates = "parcels"  # 候选：parcels（地块图层）或 grid（格网）',
-             '# candidates = "parcels"  # or "grid": metric cells of the land that can be built on')
+    yield to('# candidates = "parcels"  # 候选：parcels（地块图层）、grid（格网）或 blocks（街区）',
+             '# candidates = "parcels"  # or "grid" (metric cells), or "blocks" (the land between streets)')
     yield f"# grid_size_m = {pack.grid_size_m:g}"
     classes = ", ".join(toml(key) for key in pack.default_classes)
     yield to(f"# classes = [{classes}]  # 参评类别", f"# classes = [{classes}]  # classes to score")
