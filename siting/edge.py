@@ -202,6 +202,7 @@ def _feed_lines(ids: NDArray[np.object_], chosen: _Hosts) -> gpd.GeoDataFrame:
 
 
 def _coverage(centres: gpd.GeoDataFrame, radius_m: float, city_layers: CityLayers) -> gpd.GeoDataFrame:
-    circles = centres.geometry.buffer(radius_m, quad_segs=16).intersection(city_layers.area_of_interest)
+    circles = shapely.intersection(shapely.buffer(np.asarray(centres.geometry.array), radius_m, quad_segs=16),
+                                   city_layers.area_of_interest)
     return gpd.GeoDataFrame({"edge_centre_id": centres["edge_centre_id"], "service_radius_m": radius_m,
                              "certainty": centres["certainty"]}, geometry=circles, crs=centres.crs)
