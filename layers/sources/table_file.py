@@ -11,6 +11,7 @@ Options
 from __future__ import annotations
 
 import codecs
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -26,6 +27,9 @@ from layers.types import LayerSpec
 
 _SEPARATORS = {".csv": ",", ".txt": ",", ".tsv": "\t"}
 _MARKS = ((codecs.BOM_UTF8, "utf-8-sig"), (codecs.BOM_UTF16_LE, "utf-16"), (codecs.BOM_UTF16_BE, "utf-16"))
+
+_MORE_CELLS = Text(zh="有的行单元格多于表头，多出的部分未读入",
+                   en="some rows hold more cells than the heading; what is beyond it was not read")
 
 SUFFIXES = (*_SEPARATORS, ".xlsx")
 """Ends of the file names that are read as tables."""
@@ -73,8 +77,12 @@ def _csv(path: Path, spec: LayerSpec, header_row: int) -> tuple[pd.DataFrame, tu
     choice = _encoding(path.read_bytes(), spec)
     try:
         # An encoding that was judged by a part of the file is held to the whole of it.
-        table = pd.read_csv(path, sep=separator, encoding=choice.encoding or "utf-8", dtype=str, keep_default_na=False,
-                            na_values=[""], skipinitialspace=True, skiprows=header_row - 1)
+        # Without index_col=False, pandas takes the first column for row names where rows are longer than the heading.
+        with warnings.catch_warnings(record=True) as said:
+            warnings.simplefilter("always", pd.errors.ParserWarning)
+            table = pd.read_csv(path, sep=separator, encoding=choice.encoding or "utf-8", dtype=str,
+                                keep_default_na=False, na_values=[""], skipinitialspace=True,
+                                skiprows=header_row - 1, index_col=False)
     except UnicodeError as error:
         tried = ", ".join(filter(None, (spec.encoding, "UTF-8", "GB18030")))
         raise LayerError(
@@ -90,6 +98,8 @@ def _csv(path: Path, spec: LayerSpec, header_row: int) -> tuple[pd.DataFrame, tu
     # Only a guess that is not UTF-8 needs a word: that is what a CSV file is expected to be.
     is_plain = choice.encoding in ("utf-8", "utf-8-sig") and not spec.encoding
     notes = (choice.note,) if choice.note and not is_plain else ()
+    if any(issubclass(warning.category, pd.errors.ParserWarning) for warning in said):
+        notes = (*notes, _MORE_CELLS)
     return table.rename(columns=lambda column: str(column).strip()), notes
 
 
