@@ -9,6 +9,7 @@ import pytest
 
 from gis.errors import CrsError, LayerError, LayerNotFoundError, SchemaError, UsageError
 from layers.sources.table_file import read_cells
+from layers.sources.table_file import read_cells
 from layers.sources.types import LoadContext, RawVector
 from layers.sources.vector_file import read
 from layers.types import LayerSpec
