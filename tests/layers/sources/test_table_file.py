@@ -9,7 +9,6 @@ import pytest
 
 from gis.errors import CrsError, LayerError, LayerNotFoundError, SchemaError, UsageError
 from layers.sources.table_file import read_cells
-from layers.sources.table_file import read_cells
 from layers.sources.types import LoadContext, RawVector
 from layers.sources.vector_file import read
 from layers.types import LayerSpec
@@ -134,10 +133,11 @@ def test_real_power_plants(shared_data: Path) -> None:
     assert raw.reading_notes == ()
 
 
-def test_rows_longer_than_the_heading_keep_their_columns(tmp_path: Path) -> None:
+@pytest.mark.parametrize(("end", "is_told"), [("", False), ("多余", True)])
+def test_rows_longer_than_the_heading_keep_their_columns(tmp_path: Path, end: str, is_told: bool) -> None:
     path = tmp_path / "long.csv"
-    path.write_text("lon,lat,name\n113.6,34.7,甲,\n113.7,34.8,乙,\n", encoding="utf-8")
+    path.write_text(f"lon,lat,name\n113.6,34.7,甲,{end}\n113.7,34.8,乙,{end}\n", encoding="utf-8")
     table, notes = read_cells(path, LayerSpec(name="demand", source="vector_file", path=str(path)))
     assert table["lon"].tolist() == ["113.6", "113.7"]
     assert table["name"].tolist() == ["甲", "乙"]
-    assert any("more cells" in note.en for note in notes)
+    assert any("more cells" in note.en for note in notes) == is_told
