@@ -2,31 +2,31 @@
 
 A distance is 0 where two geometries touch or one holds the other. All functions take arrays of
 shapely geometries in the metric CRS of the run and answer for each geometry on its own: the
-answer never depends on which other geometries are asked about, so that partitions agree. A
-missing or empty geometry is near to nothing. Memory stays bounded whatever the number of
-geometries: the work is cut into chunks by the number of pairs that the last chunk met.
+answer never depends on which other geometries are asked about, so that partitions agree to the
+last bit. A missing or empty geometry is near to nothing. The targets are laid out once; the
+geometries are taken in chunks, by as many threads as numba may use (``NUMBA_NUM_THREADS``), so
+memory stays bounded whatever their number. The method is told in :mod:`gis._proximity_kernels`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import Any
+from pathlib import Path
+from typing import Any, NamedTuple
 
 import numpy as np
-import shapely
 from numpy.typing import ArrayLike, NDArray
-from shapely import STRtree
 
+from gis import box_tree, ragged
 from gis.errors import UsageError
 
 Geometries = NDArray[Any]
 Floats = NDArray[np.float64]
 Integers = NDArray[np.int64]
 
-_CHUNK = 16_384
-_FIRST_CHUNK = 16
-_PAIRS_PER_CHUNK = 2_000_000
+_CHUNK = 32_768
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -51,13 +51,31 @@ class KNearest:
     """Positions of the targets, shape (n, k); -1 where there are fewer."""
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class _Pairs:
-    """Geometries and targets that are near each other, by geometry and then by target."""
+class _Targets(NamedTuple):
+    """Targets laid out for a search (see :mod:`gis._proximity_kernels`)."""
 
-    geometry: Integers
-    target: Integers
-    distance_m: Floats
+    runs: ragged.Runs
+    edges: box_tree.BoxTree
+    corners: box_tree.BoxTree
+    polygons: box_tree.BoxTree
+    polygon_part: Integers
+
+
+def is_compiled() -> bool:
+    """Tell whether the compiled code is ready on this machine, so that the next question need not wait for it.
+
+    The first question ever asked compiles for a few seconds; later ones, in any process, load the
+    result from beside the module or, where that folder cannot be written, from the user's cache.
+    Judged by the presence of files as young as the source; nothing is compiled or loaded.
+    """
+    from gis import _proximity_kernels as kernels
+
+    written_s = Path(kernels.__file__).stat().st_mtime
+    asked: tuple[Any, ...] = (kernels.overlapping, kernels.nearest_owners, kernels.gather_owners)
+    return all(kernel.signatures or any(
+        file.stat().st_mtime >= written_s
+        for file in Path(kernel.stats.cache_path or ".").glob(f"_proximity_kernels.{kernel.__name__}-*.nbi"))
+        for kernel in asked)
 
 
 def nearest(geometries: Geometries, targets: Geometries, *, max_distance_m: float | None = None) -> Nearest:
@@ -80,18 +98,12 @@ def nearest(geometries: Geometries, targets: Geometries, *, max_distance_m: floa
     UsageError
         ``max_distance_m`` is negative or NaN.
     """
-    asked, tree = _as_array(geometries), STRtree(_as_array(targets))
     if max_distance_m is not None:
         _check_radius(max_distance_m)
-    distance_m, index = np.full(len(asked), np.nan), np.full(len(asked), -1, dtype=np.int64)
-    for start in range(0, len(asked), _CHUNK):
-        chunk = asked[start:start + _CHUNK]
-        rows, found, away_m = _nearest_pairs(chunk, tree, max_distance_m)
-        # Written from the last target to the first, so that the first of a tie stays.
-        order = np.argsort(-found, kind="stable")
-        distance_m[start + rows[order]] = away_m[order]
-        index[start + rows[order]] = found[order]
-    return Nearest(distance_m, index)
+    sought = _as_array(targets)
+    reach_m = np.inf if max_distance_m is None else max_distance_m
+    distance_m, index = _search(_as_array(geometries), sought, _owners(None, len(sought)), 1, reach_m)
+    return Nearest(distance_m[:, 0], index[:, 0])
 
 
 def k_nearest(geometries: Geometries, targets: Geometries, k: int, *, owners: ArrayLike | None = None) -> KNearest:
@@ -119,24 +131,8 @@ def k_nearest(geometries: Geometries, targets: Geometries, k: int, *, owners: Ar
     """
     if k < 1:
         raise UsageError(f"k is {k}; ask for at least one target", f"k 为 {k}；至少应查询一个目标")
-    asked, sought = _as_array(geometries), _as_array(targets)
-    is_sought = _is_real(sought)
-    owner = _owners(owners, len(sought))
-    n_wanted = min(k, len(np.unique(owner[is_sought])))
-    distance_m = np.full((len(asked), k), np.nan)
-    index = np.full((len(asked), k), -1, dtype=np.int64)
-    is_asked = _is_real(asked)
-    rows = np.flatnonzero(is_asked) if n_wanted else np.empty(0, dtype=np.int64)
-    tree, reach_m = STRtree(sought), _reach(asked[is_asked], sought[is_sought])
-    radius_m = _first_radius(sought[is_sought], n_wanted)
-    # Within a radius that holds k owners nothing nearer can be missing; the others ask again, wider.
-    while len(rows):
-        is_last = radius_m >= reach_m
-        for chunk, pairs in _pairs_within(asked, rows, tree, min(radius_m, reach_m)):
-            distance_m[chunk], index[chunk] = _first_owners(pairs, owner, k, len(chunk))
-        rows = rows[index[rows, n_wanted - 1] < 0] if not is_last else rows[:0]
-        radius_m *= 2.0
-    return KNearest(distance_m, index)
+    sought = _as_array(targets)
+    return KNearest(*_search(_as_array(geometries), sought, _owners(owners, len(sought)), k, np.inf))
 
 
 def count_within(geometries: Geometries, targets: Geometries, radius_m: float, *,
@@ -161,18 +157,10 @@ def count_within(geometries: Geometries, targets: Geometries, radius_m: float, *
         The radius is negative or NaN, or ``owners`` has another length than ``targets``.
     """
     _check_radius(radius_m)
-    asked, sought = _as_array(geometries), _as_array(targets)
-    names, code = np.unique(_owners(owners, len(sought)), return_inverse=True)
-    tree = STRtree(sought)
-    counts = np.zeros(len(asked), dtype=np.int64)
-    for chunk, pairs in _pairs_within(asked, np.arange(len(asked)), tree, radius_m):
-        if owners is None:
-            counts[chunk] = np.bincount(pairs.geometry, minlength=len(chunk))
-            continue
-        # Geometry and owner as one number, so that one sort finds the distinct ones.
-        distinct = np.unique(pairs.geometry * len(names) + code[pairs.target])
-        counts[chunk] = np.bincount(distinct // max(len(names), 1), minlength=len(chunk))
-    return counts
+    sought = _as_array(targets)
+    # Numbered without gaps: a list of owners is kept per thread.
+    owner = np.unique(_owners(owners, len(sought)), return_inverse=True)[1].astype(np.int64)
+    return _gather(_as_array(geometries), sought, owner, radius_m, np.empty(0))[0]
 
 
 def decayed_sum(geometries: Geometries, targets: Geometries, weights: ArrayLike, radius_m: float) -> Floats:
@@ -208,89 +196,80 @@ def decayed_sum(geometries: Geometries, targets: Geometries, weights: ArrayLike,
             "衰减求和要求半径大于 0，且每个目标各有一个权重；"
             f"实际半径为 {radius_m:g} 米，{len(sought)} 个目标有 {weight.size} 个权重",
         )
-    tree, total = STRtree(sought), np.zeros(len(asked))
-    for chunk, pairs in _pairs_within(asked, np.arange(len(asked)), tree, radius_m):
-        faded = weight[pairs.target] * np.maximum(0.0, 1.0 - pairs.distance_m / radius_m)
-        total[chunk] = np.bincount(pairs.geometry, weights=faded, minlength=len(chunk))
-    return total
+    return _gather(asked, sought, _owners(None, len(sought)), radius_m, weight)[1]
 
 
-def _pairs_within(asked: Geometries, rows: Integers, tree: STRtree,
-                  radius_m: float) -> Iterator[tuple[Integers, _Pairs]]:
-    """Yield chunks of ``rows`` with their targets within ``radius_m``, in order of geometry and target.
+def _search(asked: Geometries, sought: Geometries, owner: Integers, k: int,
+            reach_m: float) -> tuple[Floats, Integers]:
+    """Return distance and position of the nearest targets of ``k`` distinct owners, shapes (n, k)."""
+    from gis._proximity_kernels import nearest_owners, overlapping
 
-    Geometries are numbered from 0 in each chunk. The order makes sums over the pairs reproducible.
-    """
-    start, size = 0, _FIRST_CHUNK
-    while start < len(rows):
-        chunk = rows[start:start + size]
-        near, found = _candidates(asked[chunk], tree, radius_m)
-        away_m = shapely.distance(asked[chunk][near], tree.geometries[found])
-        is_within = away_m <= radius_m
-        near, found, away_m = near[is_within], found[is_within], away_m[is_within]
-        order = np.argsort(near * len(tree) + found)
-        yield chunk, _Pairs(near[order], found[order], away_m[order])
-        start += size
-        size = int(np.clip(size * _PAIRS_PER_CHUNK / max(len(is_within), 1), 1, min(8 * size, _CHUNK)))
+    targets = _lay_out(sought)
+    distance_m = np.full((len(asked), k), float(reach_m))
+    index = np.full((len(asked), k), -1, dtype=np.int64)
 
+    def work(rows: slice) -> None:
+        runs = ragged.cut_into_runs(ragged.flatten(asked[rows]))
+        overlaps = overlapping(runs, targets.runs, targets.corners, targets.polygons, targets.polygon_part)
+        nearest_owners(runs, targets.runs, targets.edges, *overlaps, owner, distance_m[rows], index[rows])
+        distance_m[rows][index[rows] < 0] = np.nan
 
-def _candidates(asked: Geometries, tree: STRtree, radius_m: float) -> tuple[Integers, Integers]:
-    """Return pairs that hold all those within ``radius_m`` and few others."""
-    # A hair wider than asked, so that the distance taken afterwards alone decides.
-    radius_m = radius_m * (1 + 1e-9) + 1e-6
-    if (shapely.get_type_id(tree.geometries) <= 0).all():
-        # Around points a box is nearly as tight as the distance, and takes a tenth of the time.
-        min_x, min_y, max_x, max_y = shapely.bounds(asked).T
-        boxes = shapely.box(min_x - radius_m, min_y - radius_m, max_x + radius_m, max_y + radius_m)
-        near, found = tree.query(boxes)
-    else:
-        near, found = tree.query(asked, predicate="dwithin", distance=radius_m)
-    return near.astype(np.int64), found.astype(np.int64)
-
-
-def _nearest_pairs(asked: Geometries, tree: STRtree,
-                   max_distance_m: float | None) -> tuple[Integers, Integers, Floats]:
-    """Return geometry, target and distance of every nearest target, ties included."""
-    # The tree takes no distance of 0, and its own bound is left a hair wide: the filter below decides.
-    bound_m = None if max_distance_m is None or np.isinf(max_distance_m) else max_distance_m * (1 + 1e-9) + 1e-6
-    (near, found), away_m = tree.query_nearest(asked, max_distance=bound_m, return_distance=True)
-    if max_distance_m is not None:
-        is_within = away_m <= max_distance_m
-        near, found, away_m = near[is_within], found[is_within], away_m[is_within]
-    return near, found, away_m
-
-
-def _first_owners(pairs: _Pairs, owner: Integers, k: int, n: int) -> tuple[Floats, Integers]:
-    """Return the first ``k`` owners of each of ``n`` geometries, shapes (n, k)."""
-    who = owner[pairs.target]
-    order = np.lexsort((pairs.target, pairs.distance_m, who, pairs.geometry))
-    is_first = np.ones(len(order), dtype=bool)
-    is_first[1:] = (np.diff(pairs.geometry[order]) != 0) | (np.diff(who[order]) != 0)
-    best = order[is_first]
-    best = best[np.lexsort((pairs.target[best], pairs.distance_m[best], pairs.geometry[best]))]
-    row = pairs.geometry[best]
-    place = np.arange(len(best)) - np.searchsorted(row, row)
-    best, row, place = best[place < k], row[place < k], place[place < k]
-    distance_m, index = np.full((n, k), np.nan), np.full((n, k), -1, dtype=np.int64)
-    distance_m[row, place], index[row, place] = pairs.distance_m[best], pairs.target[best]
+    in_chunks(work, len(asked))
     return distance_m, index
 
 
-def _first_radius(targets: Geometries, n_wanted: int) -> float:
-    """Guess the radius that holds ``n_wanted`` of the targets, were they spread evenly."""
-    if not len(targets):
-        return 1.0
-    min_x, min_y, max_x, max_y = shapely.total_bounds(targets)
-    side_m = max(max_x - min_x, max_y - min_y)
-    return float(max(side_m * np.sqrt(max(n_wanted, 1) / len(targets)), 1.0))
+def _gather(asked: Geometries, sought: Geometries, owner: Integers, radius_m: float,
+            weight: Floats) -> tuple[Integers, Floats]:
+    """Return the number of owners within the radius and the sum of their fading weights, shapes (n,)."""
+    from gis._proximity_kernels import gather_owners, overlapping
+
+    targets = _lay_out(sought)
+    counts, sums = np.zeros(len(asked), dtype=np.int64), np.zeros(len(asked))
+
+    def work(rows: slice) -> None:
+        runs = ragged.cut_into_runs(ragged.flatten(asked[rows]))
+        overlaps = overlapping(runs, targets.runs, targets.corners, targets.polygons, targets.polygon_part)
+        gather_owners(runs, targets.runs, targets.edges, *overlaps, owner, float(radius_m), weight,
+                      counts[rows], sums[rows])
+
+    in_chunks(work, len(asked))
+    return counts, sums
 
 
-def _reach(geometries: Geometries, targets: Geometries) -> float:
-    """Return a distance that no geometry and target exceed."""
-    if not len(geometries) or not len(targets):
-        return 0.0
-    min_x, min_y, max_x, max_y = shapely.total_bounds(np.concatenate([geometries, targets]))
-    return float(np.hypot(max_x - min_x, max_y - min_y) * 1.001 + 1.0)
+def _lay_out(targets: Geometries) -> _Targets:
+    """Put the edges, first vertices and polygons of the targets into trees."""
+    runs = ragged.cut_into_runs(ragged.flatten(targets))
+    corner = runs.run_first[runs.part_run[:-1]]
+    corner_xy = np.stack([runs.x[corner], runs.y[corner]], axis=1)
+    polygon_part = np.flatnonzero(runs.part_is_polygon)
+    edges, corners = box_tree.build_tree(runs.run_box), box_tree.build_tree(np.tile(corner_xy, 2))
+    return _Targets(runs, edges, corners, box_tree.build_tree(runs.part_box[polygon_part]), polygon_part)
+
+
+def in_chunks(work: Callable[[slice], None], n: int) -> None:
+    """Do the work on all rows, in threads: neither shapely nor the compiled code holds Python's lock.
+
+    Numba's own parallel loops are not used: they take longer to compile, their threads die with a
+    forked process, and one of their backends ends a process that asks from two threads.
+
+    Parameters
+    ----------
+    work
+        Called once for each chunk of rows, in any order; writes its answers where no other does.
+    n
+        Number of rows.
+    """
+    from numba import config  # numba.get_num_threads would start numba's own threads
+
+    chunks = [slice(start, min(start + _CHUNK, n)) for start in range(0, n, _CHUNK)]
+    n_threads = min(config.NUMBA_NUM_THREADS, len(chunks))
+    if n_threads <= 1:
+        for rows in chunks:
+            work(rows)
+        return
+    with ThreadPoolExecutor(n_threads) as threads:
+        for _ in threads.map(work, chunks):
+            pass
 
 
 def _owners(owners: ArrayLike | None, n_targets: int) -> Integers:
@@ -315,7 +294,3 @@ def _check_radius(radius_m: float) -> None:
 
 def _as_array(geometries: Geometries) -> Geometries:
     return np.asarray(geometries, dtype=object).reshape(-1)
-
-
-def _is_real(geometries: Geometries) -> NDArray[np.bool_]:
-    return ~(shapely.is_missing(geometries) | shapely.is_empty(geometries))

@@ -75,7 +75,9 @@ def repair(geometries: Geometries, dimensions: Collection[int] = (0, 1, 2)) -> R
     _tell(reasons, is_flat, _FLAT)
     is_rejected |= is_flat
     made[is_rejected] = None
-    status = np.select([is_rejected, is_odd], ["rejected", "repaired"], "accepted")
+    status = np.full(len(given), "accepted")
+    status[is_odd] = "repaired"
+    status[is_rejected] = "rejected"
     return Repair(made, status, tuple(reasons))
 
 
@@ -83,7 +85,8 @@ def flat(geometries: Geometries) -> Geometries:
     """Return geometries without heights and measures, shape (n,); those that have none are not made anew."""
     made = np.array(geometries, dtype=object)
     is_high = shapely.get_coordinate_dimension(made) > 2
-    made[is_high] = shapely.force_2d(made[is_high])
+    if is_high.any():
+        made[is_high] = shapely.force_2d(made[is_high])
     return made
 
 
@@ -322,9 +325,12 @@ def _tell(reasons: list[Text | None], rows: NDArray[np.bool_], reason: Text) -> 
 
 
 def _has_infinite(geometries: Geometries) -> NDArray[np.bool_]:
-    coordinates, row = shapely.get_coordinates(geometries, return_index=True)
     found = np.zeros(len(geometries), dtype=np.bool_)
-    found[row[~np.isfinite(coordinates).all(axis=1)]] = True
+    is_finite = np.isfinite(shapely.get_coordinates(geometries))
+    if is_finite.all():
+        return found
+    row = np.repeat(np.arange(len(geometries)), shapely.get_num_coordinates(geometries))
+    found[row[~is_finite.all(axis=1)]] = True
     return found
 
 

@@ -10,6 +10,7 @@ import numpy as np
 import shapely
 from numpy.typing import NDArray
 
+from gis import ragged
 from gis.rasters import Raster
 
 Geometries = NDArray[Any]
@@ -172,16 +173,12 @@ def _read(raster: Raster, row: int, column: int, n_rows: int, n_columns: int, de
 
 def _flat(geometries: Geometries, raster: Raster) -> tuple[Floats, Floats, Integers, NDArray[np.bool_], Integers]:
     """Return the vertices in columns and rows of the raster, and where rings and polygons begin."""
-    parts, zone_of_part = shapely.get_parts(geometries, return_index=True)
-    rings, part_of_ring = shapely.get_rings(parts, return_index=True)
-    coordinates, ring_of_vertex = shapely.get_coordinates(rings, return_index=True)
+    paths = ragged.only_polygons(ragged.flatten(geometries))
     inverse = ~raster.transform
-    ring_is_hole = np.ones(len(rings), dtype=np.bool_)
-    ring_is_hole[np.unique(part_of_ring, return_index=True)[1]] = False
-    ring_start = np.searchsorted(ring_of_vertex, np.arange(len(rings) + 1))
-    zone_start = np.searchsorted(zone_of_part[part_of_ring], np.arange(len(geometries) + 1))
-    return (coordinates[:, 0] * inverse.a + inverse.c, coordinates[:, 1] * inverse.e + inverse.f,
-            ring_start.astype(np.int64), ring_is_hole, zone_start.astype(np.int64))
+    ring_is_hole = np.ones(len(paths.path_start) - 1, dtype=np.bool_)
+    ring_is_hole[paths.part_start[:-1]] = False
+    return (paths.xy[:, 0] * inverse.a + inverse.c, paths.xy[:, 1] * inverse.e + inverse.f,
+            paths.path_start, ring_is_hole, paths.part_start[paths.geometry_start])
 
 
 def _statistics(sums: Floats, area_cells: Floats, *, has_threshold: bool, is_categorical: bool) -> ZonalStatistics:

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from gis.bilingual import Text
 from gis.errors import UsageError
 from gis.schemas import Field
+from layers.cells import parsed
 from layers.dates import parse_date
 from layers.intake import Intake
 from layers.quantities import check_unit, parse_quantity
@@ -212,20 +213,32 @@ def _convert(intake: Intake, field: Field, given: str, *, is_identity: bool) -> 
 
 
 def _converted(column: pd.Series[Any], field: Field, given: str) -> pd.Series[Any]:
-    parsers: Mapping[str, Callable[[Any], object]] = {"text": parse_text, "flag": parse_flag, "date": parse_date}
-    if field.kind != "number":
-        return pd.Series([parsers[field.kind](value) for value in column.tolist()], index=column.index, dtype=object)
+    if field.kind == "number":
+        return pd.Series(_numbers(column, field, given), index=column.index, dtype=np.float64)
+    if field.kind == "text":
+        # Texts mostly differ from row to row, so that looking for equal ones would cost more than it saves.
+        texts = [value.strip() or None if type(value) is str else parse_text(value) for value in column.tolist()]
+        return pd.Series(texts, index=column.index, dtype=object)
+    parsers: Mapping[str, Callable[[Any], object]] = {"flag": parse_flag, "date": parse_date}
+    return pd.Series(parsed(column, parsers[field.kind]), index=column.index, dtype=object)
+
+
+def _numbers(column: pd.Series[Any], field: Field, given: str) -> NDArray[np.float64]:
+    """Return the quantities of a column, NaN where a cell holds none; plain numbers in one pass."""
     if field.unit == "kV":
-        values = [parse_voltage_kv(value, given) for value in column.tolist()]
-    else:
-        values = [parse_quantity(value, field.unit, given) for value in column.tolist()]
-    return pd.Series(values, index=column.index, dtype=np.float64)
+        return parsed(column, lambda value: parse_voltage_kv(value, given)).astype(np.float64)
+    if isinstance(column.dtype, np.dtype) and column.dtype.kind in "iuf":
+        factor = parse_quantity(1.0, field.unit, given)
+        numbers = column.to_numpy(dtype=np.float64)
+        with np.errstate(over="ignore", invalid="ignore"):
+            return np.where(np.isfinite(numbers), numbers * factor, np.nan)
+    return parsed(column, lambda value: parse_quantity(value, field.unit, given)).astype(np.float64)
 
 
 def _is_filled(column: pd.Series[Any]) -> NDArray[np.bool_]:
     if column.dtype.kind in "biuf":
         return np.asarray(column.notna(), dtype=bool)
-    return np.array([parse_text(value) is not None for value in column.tolist()], dtype=bool)
+    return parsed(column, lambda value: parse_text(value) is not None).astype(bool)
 
 
 def _unreadable(field: Field, value: object) -> Text:

@@ -278,7 +278,7 @@ def _provenance(spec: LayerSpec, raw: RawVector | RawRaster, ledger: Ledger) -> 
         crs=raw.crs if isinstance(raw, RawRaster) else "",
         licence=spec.licence or raw.licence, attribution=spec.attribution or raw.attribution,
         approval_number=spec.approval_number or raw.approval_number, vintage=spec.vintage or raw.vintage,
-        note=spec.note or raw.note,
+        note=spec.note or raw.note, reading_notes=raw.reading_notes,
     )
 
 

@@ -28,6 +28,7 @@ import pandas as pd
 from gis.bilingual import Text
 from gis.errors import SchemaError, UsageError
 from gis.schemas import Field
+from layers.cells import parsed
 from layers.intake import Intake
 from layers.schemas import LAND_USES, LayerSchema
 from layers.types import LayerSpec
@@ -167,19 +168,19 @@ def map_values(intake: Intake, schema: LayerSchema, spec: LayerSpec) -> Intake:
 
 def _map_column(intake: Intake, field: Field, table: Mapping[str, str], spec: LayerSpec) -> Intake:
     before = intake.frame[field.name]
-    plain = pd.Series([_plain(value) for value in before.tolist()], index=before.index, dtype=object)
-    scheme = _scheme(spec) if field.name == _LAND_USE else ""
-    words = {value: _word(value, field, table, scheme, spec) for value in sorted(set(plain) - {""})}
-    # A column of free words keeps what the study does not name, number or text as it came.
-    after = pd.Series([words[value] if value and value in words else None for value in plain],
-                      index=before.index, dtype=object)
+    plain = pd.Series(parsed(before, _plain), index=before.index, dtype=object)
     if not _vocabulary(field):
+        # A column of free words keeps what the study does not name, number or text as it came.
         kept = [table.get(value, own) for own, value in zip(before, plain, strict=True)]
         return intake.with_frame(intake.frame.assign(**{field.name: pd.Series(kept, index=before.index)}))
-    frame = intake.frame.assign(**{field.name: after})
-    if field.name == _LAND_USE and _CODE_COLUMN not in frame.columns and any(words[v] != v for v in words):
+    scheme = _scheme(spec) if field.name == _LAND_USE else ""
+    numbers, texts = pd.factorize(plain)
+    found = {value: _word(value, field, table, scheme, spec) for value in sorted({*texts} - {""})}
+    words = np.array([found.get(value) for value in texts], dtype=object)
+    frame = intake.frame.assign(**{field.name: pd.Series(words[numbers], index=before.index, dtype=object)})
+    if field.name == _LAND_USE and _CODE_COLUMN not in frame.columns and any(found[v] != v for v in found):
         frame = frame.assign(**{_CODE_COLUMN: plain.where(plain != "", None)})
-    is_lost = np.array([bool(value) and words[value] is None for value in plain], dtype=bool)
+    is_lost = np.array([value in found and found[value] is None for value in texts], dtype=bool)[numbers]
     reasons = [_unknown(field, value, spec.name) for value in plain[is_lost]]
     mapped = intake.with_frame(frame)
     return mapped.reject(is_lost, reasons) if field.is_required else mapped.repair(is_lost, reasons)

@@ -19,6 +19,15 @@ INPUT_LAYERS = ("districts", "substations", "fibre_routes")
 """Layers that are written as they were read, without columns that the product does not know."""
 
 
+LARGEST_GEOJSON = 100_000
+"""Most candidates that are written as GeoJSON and CSV; above it, as Parquet, which opens at that size."""
+
+
+def is_large(n_candidates: int) -> bool:
+    """Tell whether so many candidates are written as Parquet."""
+    return n_candidates > LARGEST_GEOJSON
+
+
 @dataclass(frozen=True, eq=False, slots=True)
 class ExportedLayer:
     """One layer of a finished study."""
@@ -37,7 +46,7 @@ class ExportedLayer:
 
 
 def exported_layers(result: StudyResult, *, language: Language) -> tuple[ExportedLayer, ...]:
-    """Return the layers to write; a layer without features is left out.
+    """Return the layers to write as GeoJSON; a layer without features is left out, and the parcels of a large study.
 
     Parameters
     ----------
@@ -46,9 +55,11 @@ def exported_layers(result: StudyResult, *, language: Language) -> tuple[Exporte
     language
         Language of the titles of units and zones.
     """
-    own_parcels = ("parcels",) if result.study.candidates == "parcels" else ("districts",)
+    own_parcels = parcel_inputs(result)
+    parcels = [] if is_large(len(result.candidates)) else [
+        ExportedLayer("parcels", "parcel_id", parcel_table(result, language=language), own_parcels)]
     layers = [
-        ExportedLayer("parcels", "parcel_id", parcel_table(result, language=language), own_parcels),
+        *parcels,
         ExportedLayer("top_candidates", "candidate_id", top_candidates(result, language=language), own_parcels),
         ExportedLayer("units", "unit_id", units_frame(result, language), ("districts", "zones")),
         ExportedLayer("zones", "zone_id", zones_frame(result, language), ("districts", "zones")),
@@ -58,6 +69,11 @@ def exported_layers(result: StudyResult, *, language: Language) -> tuple[Exporte
         *_demand_layer(result),
     ]
     return tuple(layer for layer in layers if len(layer.frame))
+
+
+def parcel_inputs(result: StudyResult) -> tuple[str, ...]:
+    """Return the input layers whose terms apply to the candidates."""
+    return ("parcels",) if result.study.candidates == "parcels" else ("districts",)
 
 
 def units_frame(result: StudyResult, language: Language) -> gpd.GeoDataFrame:

@@ -15,8 +15,10 @@ from typing import Any
 
 import numpy as np
 
+from gis.bilingual import Text
 from layers.schemas import LAYERS
 from layers.types import LayerProvenance, LayerSpec
+from maps import exported_layers
 from siting.candidates import block_settings
 from siting.scheme import Record, scheme_of, text
 from siting.tables import SCORE_DECIMALS, top_rows
@@ -47,11 +49,23 @@ def build_manifest(result: StudyResult, files: Mapping[str, str]) -> Record:
                  "metric_crs": result.pack.metric_crs},
         "versions": versions(), "inputs": [_input(p) for p in result.city_layers.provenance],
         "ledger": ledger_by_layer(result), "missing_layers": missing_layers(result), "scheme": scheme_of(result),
-        "results": _results(result), "facts": [text(f) for f in result.facts],
+        "results": _results(result), "parcels_form": parcels_form(len(result.candidates)),
+        "facts": [text(f) for f in result.facts],
         "notes": [text(n) for n in result.pack.notes], "files": dict(sorted(files.items())),
         "timings_s": {step: round(seconds, 3) for step, seconds in result.timings_s.items()},
     })
     return manifest
+
+
+def parcels_form(n_candidates: int) -> Record:
+    """Say in which form the candidates are written, and why."""
+    largest = exported_layers.LARGEST_GEOJSON
+    form = "parquet" if exported_layers.is_large(n_candidates) else "geojson and csv"
+    is_more = exported_layers.is_large(n_candidates)
+    relation_zh, relation_en = ("超过", "more than") if is_more else ("不超过", "at most")
+    reason = Text(zh=f"{n_candidates} 个候选地块，{relation_zh} {largest} 个",
+                  en=f"{n_candidates} candidates, {relation_en} {largest}")
+    return {"form": form, "n_candidates": n_candidates, "largest_geojson": largest, "reason": text(reason)}
 
 
 def _finite(value: Any) -> Any:
@@ -135,6 +149,7 @@ def _input(provenance: LayerProvenance) -> Record:
         "ledger": {"read": ledger.read, "accepted": ledger.accepted, "repaired": ledger.repaired,
                    "rejected": ledger.rejected},
         "noted": len(ledger.notes), "n_outside": provenance.n_outside,
+        "reading_notes": [text(note) for note in provenance.reading_notes],
     }
 
 

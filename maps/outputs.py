@@ -15,25 +15,33 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
+import numpy as np
+import pandas as pd
+
 from gis.bilingual import Language, Text
 from gis.errors import ExportError
 from gis.progress import Progress, silent
 from layers.exports.files import write_text
 from layers.exports.geojson import write_geojson
+from layers.exports.geoparquet import geometry_types, require_pyarrow, write_parquet
 from layers.exports.tables import write_csv
-from maps.exported_layers import ExportedLayer, edge_frame, exported_layers
+from maps.exported_layers import ExportedLayer, edge_frame, exported_layers, is_large, parcel_inputs
 from maps.field_names import chinese_names, chinese_values
 from maps.folium_map import render_map
 from maps.ledger import LEDGER_FILE, write_ledger
 from maps.manifest import build_manifest
 from maps.report import render_report
-from siting.explanation import MANIFEST_FILE, PARCELS_FILE
-from siting.tables import contribution_table, top_candidates
+from siting.explanation import LARGE_PARCELS_FILE, MANIFEST_FILE, PARCELS_FILE
+from siting.tables import contribution_table, parcel_table, top_candidates
 from siting.types import StudyResult
 
 MAP_FILE = "map.html"
 REPORT_FILE = "report.html"
+LARGE_LAYER_FILE = "layers/parcels.parquet"
+FIELDS_FILE = "layers/parcels_fields.csv"
 _DRAFT_PREFIX = ".draft-"
+_ROWS_PER_GROUP = 131_072
+"""Rows of a large study that are tabulated and written at a time."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,9 +53,9 @@ class Written:
     report_path: Path
     manifest_path: Path
     layer_paths: tuple[Path, ...]
-    """GeoJSON files, each layer with English and with Chinese names."""
+    """GeoJSON files, each layer with English and with Chinese names; the parcels of a large study as GeoParquet."""
     table_paths: tuple[Path, ...]
-    """CSV files."""
+    """CSV files; the parcels of a large study as Parquet."""
 
     @property
     def paths(self) -> tuple[Path, ...]:
@@ -69,6 +77,18 @@ def check_writable(out_dir: Path | str) -> Path:
         with tempfile.NamedTemporaryFile(dir=folder, prefix=_DRAFT_PREFIX):
             pass
     return folder
+
+
+def check_exportable(n_candidates: int) -> None:
+    """Make sure, before the long work, that outputs of so many candidates can be written.
+
+    Raises
+    ------
+    ExportError
+        They are more than GeoJSON is written for, and pyarrow is not installed.
+    """
+    if is_large(n_candidates):
+        require_pyarrow(Text(zh=f"{n_candidates} 个候选地块", en=f"{n_candidates} candidates"))
 
 
 def write_outputs(result: StudyResult, out_dir: Path | str, *, language: Language = "zh",
@@ -93,6 +113,7 @@ def write_outputs(result: StudyResult, out_dir: Path | str, *, language: Languag
         The folder or a file cannot be written.
     """
     folder = check_writable(out_dir)
+    check_exportable(len(result.candidates))
     pages = {MAP_FILE: render_map(result, language=language, progress=progress),
              REPORT_FILE: render_report(result, language=language)}
     with _foreign_errors(folder):
@@ -117,7 +138,9 @@ def _write_all(result: StudyResult, pages: Mapping[str, str], draft: Path, langu
     layers = exported_layers(result, language="en")
     translated = exported_layers(result, language="zh")
     step = Text(zh="写出成果", en="writing outputs")
-    total = 2 * len(layers) + len(pages) + (5 if result.edge_plan is None else 7)
+    # The parcels of a large study are three files instead of two tables (and two layers).
+    n_tables = (3 if is_large(len(result.candidates)) else 2) + (2 if result.edge_plan is None else 4)
+    total = 2 * len(layers) + len(pages) + n_tables + 1
     names: list[str] = []
 
     def done(*written: str) -> None:
@@ -143,23 +166,26 @@ def _write_layer(result: StudyResult, layer: ExportedLayer, draft: Path, name: s
     frame = chinese_values(layer.frame, result) if is_chinese else layer.frame
     write_geojson(frame, draft / name, id_column=layer.id_column,
                   fields=[(c, titles[c]) for c in columns],
-                  members={"name": layer.name, "provenance": _terms(result, layer)})
+                  members={"name": layer.name, "provenance": _terms(result, layer.inputs)})
     return name
 
 
-def _terms(result: StudyResult, layer: ExportedLayer) -> list[dict[str, str]]:
+def _terms(result: StudyResult, inputs: tuple[str, ...]) -> list[dict[str, str]]:
     """Return whom to name for a layer, and how far its sources may be trusted."""
     return [{"layer": p.layer, "certainty": p.certainty, "licence": p.licence, "attribution": p.attribution,
              "approval_number": p.approval_number, "vintage": p.vintage}
-            for p in result.city_layers.provenance if p.layer in layer.inputs]
+            for p in result.city_layers.provenance if p.layer in inputs]
 
 
 def _write_tables(result: StudyResult, draft: Path, language: Language) -> list[str]:
-    tables = {PARCELS_FILE: contribution_table(result, language=language),
-              "top_candidates.csv": top_candidates(result, language=language)}
+    names: list[str] = []
+    tables = {"top_candidates.csv": top_candidates(result, language=language)}
+    if is_large(len(result.candidates)):
+        names += _write_large_parcels(result, draft, language)
+    else:
+        tables = {PARCELS_FILE: contribution_table(result, language=language), **tables}
     if result.edge_plan is not None:
         tables["edge_centres.csv"] = edge_frame(result, result.edge_plan, language)
-    names = []
     for name, table in tables.items():
         write_csv(table, draft / name)
         columns = [str(c) for c in table.columns if c != "geometry"]
@@ -168,6 +194,21 @@ def _write_tables(result: StudyResult, draft: Path, language: Language) -> list[
         write_csv(chinese_values(table, result), draft / chinese, columns=[(c, named[c]) for c in columns])
         names += [name, chinese]
     return names
+
+
+def _write_large_parcels(result: StudyResult, draft: Path, language: Language) -> list[str]:
+    """Write table and layer of many candidates as Parquet, and what their columns are called in Chinese."""
+    starts = range(0, len(result.candidates), _ROWS_PER_GROUP)
+    blocks = [np.arange(s, min(s + _ROWS_PER_GROUP, len(result.candidates))) for s in starts]
+    columns = [str(c) for c in contribution_table(result, rows=blocks[0][:1]).columns if c != "geometry"]
+    titles = chinese_names(columns, result)
+    write_parquet((pd.DataFrame(contribution_table(result, language=language, rows=rows).drop(columns="geometry"))
+                   for rows in blocks), draft / LARGE_PARCELS_FILE, titles=titles)
+    write_parquet((parcel_table(result, language="en", rows=rows) for rows in blocks), draft / LARGE_LAYER_FILE,
+                  titles=titles, types=geometry_types(np.asarray(result.candidates.geometry.array, dtype=object)),
+                  metadata={"provenance": _terms(result, parcel_inputs(result))})
+    write_csv(pd.DataFrame({"field": list(titles), "title_zh": list(titles.values())}), draft / FIELDS_FILE)
+    return [LARGE_PARCELS_FILE, LARGE_LAYER_FILE, FIELDS_FILE]
 
 
 def _put_in_place(draft: Path, folder: Path, names: list[str]) -> None:
@@ -226,6 +267,6 @@ def _written(folder: Path, names: list[str]) -> Written:
     return Written(
         out_dir=folder, map_path=folder / MAP_FILE, report_path=folder / REPORT_FILE,
         manifest_path=folder / MANIFEST_FILE,
-        layer_paths=tuple(folder / n for n in names if n.endswith(".geojson")),
-        table_paths=tuple(folder / n for n in names if n.endswith(".csv")),
+        layer_paths=tuple(folder / n for n in names if n.endswith(".geojson") or n == LARGE_LAYER_FILE),
+        table_paths=tuple(folder / n for n in names if n.endswith(".csv") or n == LARGE_PARCELS_FILE),
     )

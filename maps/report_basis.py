@@ -9,7 +9,7 @@ from maps.manifest import missing_layers
 from maps.report_figures import MapSheet, swatch
 from maps.report_page import Heading, Page, items
 from siting.types import ZonePermission
-from siting.wording import CERTAINTY_WORDS, KIND_WORDS, PERMISSION_WORDS
+from siting.wording import CERTAINTY_WORDS, KIND_WORDS, PERMISSION_WORDS, datum_word
 
 ZONE_OPACITY = 0.7
 
@@ -36,7 +36,8 @@ def _source_row(page: Page, source: LayerProvenance) -> list[str]:
     hashed = f' <span class="hash">{escape(source.sha256[:8])}</span>' if source.sha256 else ""
     reader = escape(source.source) + hashed
     return [page.layer(source.layer), reader, page.word(CERTAINTY_WORDS, source.certainty),
-            escape(source.datum) or "–", f"{ledger.read:,}", f"{ledger.accepted:,}", f"{ledger.repaired:,}",
+            escape(datum_word(source.datum, page.language)) or "–",
+            f"{ledger.read:,}", f"{ledger.accepted:,}", f"{ledger.repaired:,}",
             f"{ledger.rejected:,}", "<br>".join(t for t in (said, note) if t) or "–"]
 
 

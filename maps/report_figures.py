@@ -20,6 +20,9 @@ _DETAIL_PX = 0.35
 _SMALLEST_PX2 = 5.0
 _SMALL_SIDE_PX = 2.2
 
+MOST_SHAPES = 20_000
+"""Most shapes of one style of which each is drawn; of more, those too small to see fill the cells of a grid."""
+
 # Okabe and Ito's palette: told apart with any kind of colour vision, and in grey by lightness.
 BLUE, ORANGE, GREEN, BLACK = "#0072b2", "#d55e00", "#009e73", "#1a1a1a"
 GREY, PALE = "#c9c9c9", "#f4f2ec"
@@ -59,6 +62,11 @@ class MapSheet:
         """Paint polygons or lines, all in one style (SVG attributes)."""
         array = np.asarray(list(geometries), dtype=object)
         array = array[~(shapely.is_missing(array) | shapely.is_empty(array))]
+        if len(array) > MOST_SHAPES:
+            is_tiny = (shapely.get_dimensions(array) == 2) & (shapely.area(array) * self.scale ** 2 < _SMALLEST_PX2)
+            path = _grid_path(self.to_sheet(shapely.get_coordinates(shapely.centroid(array[is_tiny]))))
+            self.parts.append(f'<path d="{path}" {style}/>')
+            array = array[~is_tiny]
         if not len(array):
             return
         # normalize winds holes against their outline, so that the non-zero fill rule leaves them open.
@@ -131,6 +139,23 @@ def _path(shape: Geometry) -> str:
             xy = xy[:-1] if is_area else xy
             written.append("M" + "L".join(f"{x:g} {y:g}" for x, y in xy) + ("z" if is_area else ""))
     return "".join(written)
+
+
+def _grid_path(positions: Points) -> str:
+    """Fill the cells of a grid that hold at least one position; neighbours in a row become one bar.
+
+    The path is no longer than the sheet has cells, whatever the number of positions.
+    """
+    if not len(positions):
+        return ""
+    cells = np.unique(np.floor(positions[:, ::-1] / _SMALL_SIDE_PX).astype(np.int64), axis=0)
+    is_first = np.ones(len(cells), dtype=np.bool_)
+    is_first[1:] = (np.diff(cells[:, 0]) != 0) | (np.diff(cells[:, 1]) != 1)
+    starts = np.flatnonzero(is_first)
+    lengths = np.diff(np.append(starts, len(cells))) * _SMALL_SIDE_PX
+    corners = cells[starts, ::-1] * _SMALL_SIDE_PX
+    return "".join(f"M{x:.1f} {y:.1f}h{length:.1f}v{_SMALL_SIDE_PX}h-{length:.1f}z"
+                   for (x, y), length in zip(corners.tolist(), lengths.tolist(), strict=True))
 
 
 def spread(points: Points, least: float, x_range: tuple[float, float], y_range: tuple[float, float]) -> Points:

@@ -7,7 +7,7 @@ from html import escape
 import numpy as np
 
 from maps.report_basis import source_line
-from maps.report_figures import BLUE, GREY, ORANGE, PALE, MapSheet, swatch
+from maps.report_figures import BLUE, GREY, MOST_SHAPES, ORANGE, PALE, MapSheet, swatch
 from maps.report_page import Page, hectares, items, score_text, whole
 from siting.broken_rules import CATEGORICAL_TESTS, required_of
 from siting.explanation import CriterionLine, Explanation, ReasonLine, explain_rows
@@ -111,6 +111,9 @@ def _sites_figure(page: Page, scores: SiteScores, title: str) -> str:
         sheet.label(position, str(name))
     legend = (swatch(BLUE, page.say("合格", "eligible")) + swatch(GREY, page.say("被排除", "excluded"))
               + swatch(ORANGE, page.say("推荐地块及其名次", "top site and rank"), "circle"))
+    if max(int(scores.eligible.sum()), int((~scores.eligible).sum())) > MOST_SHAPES:
+        caption += page.say("（地块过多：看不清大小的地块合并为网格示意）",
+                            " (many parcels: those too small to see are shown as cells of a grid)")
     caption += source_line(page, "parcels", "districts", "zones")
     return page.figure(caption, sheet.render(page.language), legend)
 

@@ -11,6 +11,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Literal
 
+import numpy as np
+from numpy.typing import NDArray
+
 from siting.types import ExclusionRule
 from siting.wording import decimals
 
@@ -25,6 +28,8 @@ CATEGORICAL_TESTS = frozenset({"permission", "land_use"})
 _PHRASE = re.compile(r"^(?P<rule>.+?)(?:\((?P<measured>[-+.\deE]+)(?P<relation>[<>=])(?P<required>[-+.\deE]+) "
                      r"?(?P<unit>[^()]*)\))?$")
 _MOST_DECIMALS = 9
+_NEAR_HALF = 1e-3
+_EXACT_BELOW = 1e9
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +93,41 @@ def phrase(rule: ExclusionRule, measured: float) -> str:
     required = required_of(rule)
     relation = _relation(measured, required)
     return f"{rule.rule_id}({_shortest(measured, required, rule.unit)}{relation}{plain(required)} {rule.unit})"
+
+
+def phrases(rule: ExclusionRule, measured: NDArray[np.float64]) -> tuple[NDArray[np.int64], list[str]]:
+    """Write one broken rule for many measured values: what ``phrase`` writes, each distinct phrase once.
+
+    Values that round to the same number on the same side of the limit share a phrase. Those near the middle
+    between two roundings, and those that rounding would carry to the other side, are written one by one.
+
+    Parameters
+    ----------
+    rule
+        The rule.
+    measured
+        Shape (n,), measured values in ``rule.unit``; NaN where there is none.
+
+    Returns
+    -------
+    codes
+        Shape (n,), index into the phrases.
+    phrases
+        Each phrase once for each distinct key.
+    """
+    if rule.test in CATEGORICAL_TESTS:
+        return np.zeros(len(measured), dtype=np.int64), [rule.rule_id]
+    scale = 10.0 ** decimals(rule.unit)
+    required = required_of(rule)
+    with np.errstate(invalid="ignore", over="ignore"):
+        scaled = measured * scale
+        rounded = np.rint(scaled) / scale
+        is_clear = ((np.abs(np.abs(scaled - np.floor(scaled)) - 0.5) > _NEAR_HALF) & (np.abs(scaled) < _EXACT_BELOW)
+                    & (np.sign(rounded - required) == np.sign(measured - required)) & (rounded != required))
+    keys = np.where(is_clear, rounded, measured)
+    # Keys of both kinds may be equal numbers: their phrases are then equal too.
+    _, first, codes = np.unique(keys, return_index=True, return_inverse=True)
+    return codes.astype(np.int64), [phrase(rule, float(measured[i])) for i in first]
 
 
 def join(phrases: Iterable[str]) -> str:

@@ -21,6 +21,7 @@ import pandas as pd
 
 from gis.bilingual import Language, Text
 from gis.errors import DataError, UsageError
+from layers.exports import geoparquet
 from siting import broken_rules
 from siting.broken_rules import BrokenRule
 from siting.scheme import Record, scheme_of
@@ -31,7 +32,11 @@ Cells = Mapping[str, object]
 """One row of the contribution table: values of a frame, or the text of a CSV file."""
 
 PARCELS_FILE = "parcels.csv"
+LARGE_PARCELS_FILE = "parcels.parquet"
+"""What takes the place of ``parcels.csv`` in a study too large for text."""
+
 MANIFEST_FILE = "manifest.json"
+_MOST_COMPARED = 100_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -169,11 +174,13 @@ def read_explanation(out_dir: Path | str, parcel_id: str) -> tuple[Explanation, 
     folder = Path(out_dir)
     manifest = _read_manifest(folder)
     scheme: Record = manifest["scheme"]
-    cells = _find_row(_read_parcels(folder, manifest), parcel_id)
+    is_large = LARGE_PARCELS_FILE in manifest["files"]
+    cells = (_find_in_parquet(folder, manifest, parcel_id) if is_large
+             else _find_row(_read_parcels(folder, manifest), parcel_id))
     try:
         return tuple(explain_record(scheme, c["class_id"], cells) for c in scheme["classes"])
     except (KeyError, TypeError, ValueError, StopIteration) as error:
-        raise _damaged(folder / PARCELS_FILE) from error
+        raise _damaged(folder / (LARGE_PARCELS_FILE if is_large else PARCELS_FILE)) from error
 
 
 def _read_manifest(folder: Path) -> Record:
@@ -203,9 +210,30 @@ def _find_row(rows: list[dict[str, str]], parcel_id: str) -> Cells:
     for row in rows:
         if _cell_text(row.get("parcel_id")) == parcel_id:
             return row
-    known = [_cell_text(row.get("parcel_id")) for row in rows]
-    near = difflib.get_close_matches(parcel_id, known, n=3)
-    raise UsageError(
+    raise _unknown_parcel(parcel_id, [_cell_text(row.get("parcel_id")) for row in rows])
+
+
+def _find_in_parquet(folder: Path, manifest: Record, parcel_id: str) -> Cells:
+    """Find one row of a large study without reading the others."""
+    path = folder / LARGE_PARCELS_FILE
+    try:
+        with path.open("rb") as file:
+            digest = hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError as error:
+        raise _not_finished(folder) from error
+    if digest != manifest["files"][LARGE_PARCELS_FILE]:
+        raise _damaged(path)
+    cells = geoparquet.read_row(path, "parcel_id", parcel_id)
+    if cells is None:
+        raise _unknown_parcel(parcel_id, [str(key) for key in geoparquet.read_column(path, "parcel_id")])
+    return cells
+
+
+def _unknown_parcel(parcel_id: str, known: list[str]) -> UsageError:
+    # Comparing takes a microsecond or so per letter and id: among many, those that begin alike must do.
+    alike = known if len(known) <= _MOST_COMPARED else [k for k in known if k[:2] == parcel_id[:2]][:_MOST_COMPARED]
+    near = difflib.get_close_matches(parcel_id, alike, n=3)
+    return UsageError(
         f"the study has no parcel {parcel_id!r} among {len(known)}; "
         + (f"did you mean {', '.join(near)}?" if near else f"ids look like {', '.join(known[:3])}"),
         f"该方案的 {len(known)} 个地块中没有 {parcel_id!r}；"

@@ -104,7 +104,7 @@ def zone_titles(result: StudyResult, language: Language) -> dict[str, str]:
 
 
 def _identity(result: StudyResult, language: Language, wanted: NDArray[np.int64]) -> dict[str, object]:
-    frame = result.candidates.iloc[wanted]
+    frame = result.candidates.drop(columns="geometry").iloc[wanted]
     units, zones = unit_titles(result, language), zone_titles(result, language)
     found: dict[str, object] = {
         "parcel_id": frame["parcel_id"].astype(str).to_numpy(dtype=object),
@@ -126,12 +126,15 @@ def _identity(result: StudyResult, language: Language, wanted: NDArray[np.int64]
 def _class_columns(result: StudyResult, scores: SiteScores, language: Language,
                    wanted: NDArray[np.int64]) -> dict[str, object]:
     key = scores.site_class.class_id
-    eligible = scores.eligible[wanted]
-    verdicts = [scores.permissions[i] for i in wanted]
-    clauses = {id(p): citation_text(result.pack, p.citation, language) for p in verdicts if p is not None}
+    verdicts = [scores.permissions[i] for i in wanted.tolist()]
+    # Verdicts are few, rows many: each clause is written once.
+    distinct = {id(p): p for p in verdicts if p is not None}
+    clauses = {key: citation_text(result.pack, p.citation, language) for key, p in distinct.items()}
     table = scores.exclusions
-    broken = table.broken[wanted]
-    never = np.isnan(table.shortfall).all(axis=0)
+    # Of the rows wanted alone: the properties of the table would look at every candidate for each block of rows.
+    shortfall = table.shortfall[wanted]
+    broken = np.nan_to_num(shortfall, nan=0.0) > 0.0
+    eligible = np.asarray(~(broken & table.excludes).any(axis=1), dtype=np.bool_)
     return {
         f"{key}_eligible": eligible,
         f"{key}_score": np.where(eligible, np.round(scores.score[wanted], SCORE_DECIMALS), np.nan),
@@ -141,7 +144,7 @@ def _class_columns(result: StudyResult, scores: SiteScores, language: Language,
         f"{key}_data_coverage": np.round(scores.data_coverage[wanted], 4),
         f"{key}_exclusion_rules": _phrases(scores, wanted, broken & table.excludes),
         f"{key}_penalty_rules": _phrases(scores, wanted, broken & ~table.excludes),
-        f"{key}_untested_rules": _ids(scores, np.isnan(table.shortfall[wanted]) & ~never),
+        f"{key}_untested_rules": _ids(scores, _untested_here(scores, shortfall)),
     }
 
 
@@ -149,20 +152,52 @@ def _objects(values: Sequence[str | None]) -> NDArray[np.object_]:
     return np.array(values, dtype=object)
 
 
+def _untested_here(scores: SiteScores, shortfall: NDArray[np.float64]) -> NDArray[np.bool_]:
+    """Mark the rules that a row could not be tested for, though another candidate could."""
+    marked = np.isnan(shortfall)
+    for column in np.flatnonzero(marked.any(axis=0)):
+        if np.isnan(scores.exclusions.shortfall[:, column]).all():
+            marked[:, column] = False
+    return marked
+
+
 def _phrases(scores: SiteScores, wanted: NDArray[np.int64], marked: NDArray[np.bool_]) -> NDArray[np.object_]:
     """Write the marked rules of each row into one cell; the rules keep the order of the pack."""
-    parts: list[list[str]] = [[] for _ in wanted]
-    for row, column in np.argwhere(marked):
-        measured = float(scores.exclusions.measured[wanted[row], column])
-        parts[row].append(broken_rules.phrase(scores.exclusions.rules[column], measured))
-    return _objects([broken_rules.join(p) for p in parts])
+    cells = _JoinedCells(len(wanted))
+    for column in np.flatnonzero(marked.any(axis=0)):
+        rows = np.flatnonzero(marked[:, column])
+        cells.append(rows, *broken_rules.phrases(scores.exclusions.rules[column],
+                                                 scores.exclusions.measured[wanted[rows], column]))
+    return cells.texts()
 
 
 def _ids(scores: SiteScores, marked: NDArray[np.bool_]) -> NDArray[np.object_]:
-    parts: list[list[str]] = [[] for _ in marked]
-    for row, column in np.argwhere(marked):
-        parts[row].append(scores.exclusions.rules[column].rule_id)
-    return _objects([broken_rules.join(p) for p in parts])
+    cells = _JoinedCells(len(marked))
+    for column in np.flatnonzero(marked.any(axis=0)):
+        rows = np.flatnonzero(marked[:, column])
+        cells.append(rows, np.zeros(len(rows), dtype=np.int64), [scores.exclusions.rules[column].rule_id])
+    return cells.texts()
+
+
+class _JoinedCells:
+    """Text cells that grow phrase by phrase: each distinct text is made once, however many rows hold it."""
+
+    def __init__(self, n_rows: int) -> None:
+        self._code = np.zeros(n_rows, dtype=np.int64)
+        self._texts = [""]
+
+    def append(self, rows: NDArray[np.int64], phrase: NDArray[np.int64], phrases: Sequence[str]) -> None:
+        """Append ``phrases[phrase[i]]`` to the cell of ``rows[i]``."""
+        pairs, inverse = np.unique(self._code[rows] * len(phrases) + phrase, return_inverse=True)
+        self._code[rows] = len(self._texts) + inverse
+        for pair in pairs.tolist():
+            before, added = divmod(pair, len(phrases))
+            head = self._texts[before]
+            self._texts.append(broken_rules.join((head, phrases[added])) if head else phrases[added])
+
+    def texts(self) -> NDArray[np.object_]:
+        """Return the cells; equal cells share one text."""
+        return _objects(self._texts)[self._code]
 
 
 def top_rows(result: StudyResult, class_id: str) -> NDArray[np.int64]:

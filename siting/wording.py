@@ -106,3 +106,23 @@ def clause(document: str, heading: str, quote: str, language: Language) -> str:
         return f"{place}：“{quote}”" if quote else place
     place = document + (f", “{heading}”" if heading else "")
     return f"{place}: “{quote}”" if quote else place
+
+
+_DATUM_PHRASES = (
+    ("made in the metric CRS of the run; no datum to convert", "直接在计算坐标系中生成，无须换算"),
+    ("; axes swapped (declared)", "；已按声明交换坐标轴"),
+    (" (declared)", "（方案声明）"),
+    (" (stated inline)", "（随规则写明）"),
+    (" (known from ", "（来源已知："),
+    (" (from ", "（由坐标系得知："),
+    (" (OpenStreetMap)", "（OpenStreetMap）"),
+)
+
+
+def datum_word(note: str, language: Language) -> str:
+    """Return how the datum of a layer is known, in the reader's language (the layers tell it in English)."""
+    if language == "en":
+        return note
+    for english, chinese in _DATUM_PHRASES:
+        note = note.replace(english, chinese)
+    return note.replace(")", "）") if "（" in note else note

@@ -8,6 +8,7 @@ import pandas as pd
 import shapely
 from numpy.typing import NDArray
 
+from gis import containment
 from gis.errors import SchemaError
 from layers.types import CityLayers
 from siting.types import CityPack, Unit, ZonePermission
@@ -101,19 +102,7 @@ def largest_overlap(geometries: NDArray[np.object_], areas: NDArray[np.object_])
     -------
     Row of ``areas`` for each polygon, the lowest one among equals; -1 where none meets it.
     """
-    tree = shapely.STRtree(areas)
-    of_polygon, of_area = tree.query(geometries, predicate="intersects")
-    meetings = np.bincount(of_polygon, minlength=len(geometries))
-    found = np.full(len(geometries), -1, dtype=np.int64)
-    alone = meetings[of_polygon] == 1
-    found[of_polygon[alone]] = of_area[alone]
-    of_polygon, of_area = of_polygon[~alone], of_area[~alone]
-    if len(of_polygon):
-        shared = shapely.area(shapely.intersection(geometries[of_polygon], areas[of_area]))
-        order = np.lexsort((of_area, -shared, of_polygon))
-        first = np.unique(of_polygon[order], return_index=True)[1]
-        found[of_polygon[order][first]] = of_area[order][first]
-    return found
+    return containment.largest_overlap(geometries, areas)
 
 
 def place_candidates(candidates: gpd.GeoDataFrame, units: gpd.GeoDataFrame,

@@ -30,7 +30,7 @@ from layers.types import LayerSpec, Remark
 from siting.city_pack import load_pack
 from siting.study import applied, layer_specs
 from siting.types import CityPack, Study
-from siting.wording import CERTAINTY_WORDS, word
+from siting.wording import CERTAINTY_WORDS, datum_word, word
 from suanzhi.console import Console
 from suanzhi.running import find_study
 
@@ -224,7 +224,7 @@ def _details(layer: LayerCheck, language: Language) -> Iterator[str]:
 
     titles = {f.name: f.title.to(language) for f in layer.schema.frame.fields} if layer.schema.frame else {}
     for source in layer.sources:
-        parts = [Path(source.file).name or source.source, source.datum, source.crs]
+        parts = [Path(source.file).name or source.source, datum_word(source.datum, language), source.crs]
         yield f"  {layer.name}: " + " · ".join(part for part in parts if part)
         if source.missing_fields:
             named = ", ".join(f"{name} ({titles[name]})" for name in source.missing_fields)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from gis.errors import UsageError
 from layers.loading import load_layers
-from maps.outputs import Written, check_writable, write_outputs
+from maps.outputs import Written, check_exportable, check_writable, write_outputs
 from siting.city_pack import load_pack
 from siting.study import applied, layer_specs, run_study
 from siting.study_file import default_study, read_study
@@ -28,6 +28,8 @@ def run_and_write(study_name: str, out: Path | None, n_parcels: int | None, cons
     city_layers = load_layers(layer_specs(pack, study), metric_crs=pack.metric_crs, n_parcels=study.n_parcels,
                               seed=study.seed, progress=console.progress)
     loading_s = time.perf_counter() - started
+    if study.candidates == "parcels" and city_layers.has("parcels"):
+        check_exportable(len(city_layers.frame("parcels")))
     result = run_study(city_layers, pack, study, progress=console.progress, timings_s={"layers": loading_s})
     return write_outputs(result, folder, language=console.language, progress=console.progress)
 

@@ -22,6 +22,8 @@ from layers.exports.files import replace_file
 _DECIMALS = 7  # about a centimetre, the digits that RFC 7946 section 11.2 finds sensible
 _POLYGONS = (3, 6, 7)  # shapely type ids: Polygon, MultiPolygon, GeometryCollection
 _BLOCK = 20_000  # features turned into text at a time, so that memory stays flat
+# One for all features: json.dumps would make a new one for each.
+_ENCODER = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), allow_nan=False)
 
 
 def write_geojson(frame: gpd.GeoDataFrame, path: Path | str, *, id_column: str,
@@ -180,4 +182,4 @@ def _plain(value: object) -> object:
 
 
 def _json(value: object) -> str:
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
+    return _ENCODER.encode(value)

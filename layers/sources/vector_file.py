@@ -16,6 +16,7 @@ import pandas as pd
 
 from gis.bilingual import Text
 from gis.errors import DataError, LayerError, LayerNotFoundError, LayerUnavailableError, SchemaError
+from gis.vector import flat
 from layers.sources import archives, table_file
 from layers.sources.coordinate_table import COORDINATE_KEYS, read_table
 from layers.sources.files import check_content, existing_file, gdal_silence, reason_of
@@ -177,7 +178,8 @@ def _read_parquet(path: Path, spec: LayerSpec) -> gpd.GeoDataFrame:
         raise _not_a_vector_file(path, spec.name, error) from error
     if frame.geometry.name != "geometry":
         frame = frame.rename_geometry("geometry")
-    frame = frame.set_geometry(frame.geometry.force_2d())
+    plane = gpd.GeoSeries(flat(frame.geometry.to_numpy()), index=frame.index, crs=frame.crs, name="geometry")
+    frame = frame.set_geometry(plane)
     if spec.where:
         attributes = pd.DataFrame(frame.drop(columns="geometry"))
         frame = frame[rows_where(attributes, spec.where, spec.name)]

@@ -9,15 +9,18 @@ import json
 import re
 from pathlib import Path
 
+import geopandas as gpd
+import pandas as pd
 import pytest
 
 import maps
 from gis.bilingual import Text
-from gis.errors import ExportError
+from gis.errors import DataError, ExportError, UsageError
 from layers.types import LayerProvenance, LayerSpec, Ledger, Remark
-from maps import outputs
+from maps import exported_layers, outputs
 from maps.field_names import COLUMN_NAMES, chinese_name, chinese_names, known_names
-from maps.outputs import check_writable, write_outputs
+from maps.outputs import check_exportable, check_writable, write_outputs
+from siting.explanation import explain, read_explanation
 from siting.tables import contribution_table
 
 HAN = re.compile(r"[一-鿿]")
@@ -275,3 +278,78 @@ def test_criteria_of_one_title_are_told_apart(small_result):
     known = known_names(dataclasses.replace(small_result, scores=(changed,)))
     assert known["large_power_distance_m"] != known["large_供电距离"]
     assert len(set(known.values())) == len(known)
+
+
+@pytest.fixture
+def _large(monkeypatch):
+    """Make thirty-two parcels a large study, of three row groups."""
+    pytest.importorskip("pyarrow")
+    monkeypatch.setattr(exported_layers, "LARGEST_GEOJSON", 31)
+    monkeypatch.setattr(outputs, "_ROWS_PER_GROUP", 12)
+
+
+@pytest.mark.usefixtures("_large")
+def test_a_large_study_writes_its_parcels_as_parquet(small_result, tmp_path):
+    written = write_outputs(small_result, tmp_path)
+    names = {p.relative_to(tmp_path).as_posix() for p in written.paths}
+    assert {"parcels.parquet", "layers/parcels.parquet", "layers/parcels_fields.csv"} <= names
+    assert not {n for n in names if re.search(r"parcels(_zh)?\.(csv|geojson)$", n)}
+    assert {"layers/top_candidates.geojson", "layers/zones_zh.geojson", "top_candidates.csv"} <= names
+    layer = gpd.read_parquet(tmp_path / "layers/parcels.parquet")
+    assert layer.crs.to_epsg() == 4326
+    assert layer["parcel_id"].tolist() == small_result.candidates["parcel_id"].tolist()
+    table = pd.read_parquet(tmp_path / "parcels.parquet")
+    wanted = contribution_table(small_result)
+    assert table["large_exclusion_rules"].tolist() == wanted["large_exclusion_rules"].tolist()
+    assert table["large_score"].equals(wanted["large_score"])
+    with (tmp_path / "layers/parcels_fields.csv").open(encoding="utf-8-sig", newline="") as file:
+        titles = {row["field"]: row["title_zh"] for row in csv.DictReader(file)}
+    assert set(titles) == set(table.columns)
+    assert titles["large_score"] == "大型_得分"
+
+
+@pytest.mark.usefixtures("_large")
+def test_the_manifest_says_which_form_was_chosen_and_why(small_result, tmp_path):
+    form = _read(write_outputs(small_result, tmp_path).manifest_path)["parcels_form"]
+    assert (form["form"], form["n_candidates"]) == ("parquet", 32)
+    assert "more than 31" in form["reason"]["en"]
+
+
+def test_a_small_study_says_so_too(small_result, tmp_path):
+    form = _read(write_outputs(small_result, tmp_path).manifest_path)["parcels_form"]
+    assert (form["form"], form["largest_geojson"]) == ("geojson and csv", 100_000)
+
+
+@pytest.mark.usefixtures("_large")
+def test_a_large_study_explains_every_parcel_from_its_files(small_result, tmp_path):
+    write_outputs(small_result, tmp_path)
+    for i, parcel_id in enumerate(small_result.candidates["parcel_id"]):
+        assert read_explanation(tmp_path, parcel_id) == tuple(explain(small_result, k, i) for k in ("large", "edge"))
+    with pytest.raises(UsageError) as caught:
+        read_explanation(tmp_path, "P-001")
+    assert "did you mean P-00" in caught.value.text.en
+    with (tmp_path / "parcels.parquet").open("ab") as file:
+        file.write(b"x")
+    with pytest.raises(DataError):
+        read_explanation(tmp_path, "P-0001")
+
+
+@pytest.mark.usefixtures("_large")
+def test_a_large_study_is_the_same_every_time_and_its_progress_ends(small_result, tmp_path):
+    seen: list[tuple[int, int]] = []
+    write_outputs(small_result, tmp_path / "a", progress=lambda step, done, total: seen.append((done, total)))
+    write_outputs(small_result, tmp_path / "b")
+    assert seen[-1][0] == seen[-1][1]
+    assert _snapshot(tmp_path / "a") == _snapshot(tmp_path / "b")
+
+
+@pytest.mark.usefixtures("_large")
+def test_what_cannot_be_exported_is_known_before_the_work(monkeypatch):
+    def refuse(what: Text) -> None:
+        raise ExportError(what.en, what.zh)
+
+    check_exportable(32)
+    monkeypatch.setattr(outputs, "require_pyarrow", refuse)
+    check_exportable(31)
+    with pytest.raises(ExportError):
+        check_exportable(32)

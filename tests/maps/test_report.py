@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 import shapely
 
+from maps import report_figures, report_sites
 from maps.report import render_report
 from maps.report_figures import MapSheet, spread
 from siting.tables import summary_by_rule, top_rows
@@ -173,3 +174,25 @@ def test_signs_on_one_spot_are_spread_within_the_sheet():
     assert moved.min() >= 10
     assert moved.max() <= 400
     assert moved[-1].tolist() == [300.0, 300.0]
+
+
+def test_many_specks_fill_the_cells_of_a_grid_and_none_is_lost(monkeypatch):
+    monkeypatch.setattr(report_figures, "MOST_SHAPES", 10)
+    rng = np.random.default_rng(1)
+    corners = rng.uniform(0, 9_000, (3000, 2))
+    specks = [shapely.box(x, y, x + 5, y + 5) for x, y in corners]
+    sheet = MapSheet(shapely.box(0, 0, 10_000, 10_000), "test")
+    sheet.shapes([*specks, shapely.box(9_200, 9_200, 9_800, 9_800)], 'fill="red"')
+    grid, large = (re.search(r'd="([^"]*)"', part).group(1) for part in sheet.parts)
+    bars = np.array(re.findall(r"M([\d.]+) ([\d.]+)h([\d.]+)v2.2", grid), dtype=float)
+    assert len(bars) < 3000
+    assert len(re.findall("M", large)) == 1
+    for x, y in sheet.to_sheet(corners + 2.5):
+        inside = (x >= bars[:, 0] - 0.1) & (x <= bars[:, 0] + bars[:, 2] + 0.1) & (y >= bars[:, 1] - 0.1)
+        assert (inside & (y <= bars[:, 1] + 2.3)).any()
+
+
+def test_the_caption_says_that_parcels_were_merged(small_result, monkeypatch):
+    assert "合并为网格" not in render_report(small_result, language="zh")
+    monkeypatch.setattr(report_sites, "MOST_SHAPES", 10)
+    assert "合并为网格" in render_report(small_result, language="zh")

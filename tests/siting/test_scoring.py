@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from siting.scoring import contributions_of, normalise, rank_of
+from siting.scoring import contributions_of, normalise, rank_of, score_of
 from siting.types import Citation, Criterion
 
 CITATION = Citation(document="engineering", heading="test")
@@ -85,3 +85,26 @@ def test_zero_weights_are_allowed() -> None:
     contributions, coverage = contributions_of(np.array([[0.5, 0.25]]), np.array([1.0, 0.0]))
     assert contributions.tolist() == [[0.5, 0.0]]
     assert coverage == pytest.approx(1.0)
+
+
+@settings(deadline=None)  # The first example compiles or loads the compiled code.
+@given(arrays(float, st.tuples(st.integers(0, 12), st.just(2)), elements=raw_values | st.just(-np.inf)))
+def test_one_pass_agrees_with_the_contributions(raw: np.ndarray) -> None:
+    contributions, coverage = contributions_of(normalise(raw, PAIR), WEIGHTS)
+    score, share = score_of(raw, PAIR)
+    np.testing.assert_allclose(score, contributions.sum(axis=1), rtol=0.0, atol=1e-12)
+    np.testing.assert_array_equal(share, coverage)
+
+
+def test_one_pass_over_many_blocks_and_criteria() -> None:
+    rng = np.random.default_rng(5)
+    criteria = tuple(criterion(*ends, weight) for ends, weight in
+                     zip(rng.normal(0.0, 1.0, (12, 2)), rng.uniform(0.0, 1.0, 12), strict=True))
+    raw = rng.normal(0.0, 1.0, (70_000, 12))
+    raw[rng.random(raw.shape) < 0.1] = np.nan
+    raw[rng.random(raw.shape) < 0.01] = np.inf
+    contributions, coverage = contributions_of(normalise(raw, criteria), np.array([c.weight for c in criteria]))
+    score, share = score_of(raw, criteria)
+    np.testing.assert_allclose(score, contributions.sum(axis=1), rtol=0.0, atol=1e-12)
+    np.testing.assert_allclose(share, coverage, rtol=0.0, atol=1e-12)
+    np.testing.assert_array_equal(score_of(raw[::-1], criteria)[0], score[::-1])

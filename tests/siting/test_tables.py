@@ -170,3 +170,18 @@ def test_quantities_are_written_for_a_reader():
     assert quantity(None, "m", "en") == "not measured"
     assert quantity(math.inf, "m", "zh") == "范围内没有"
     assert number(-0.0001, 2) == "0"
+
+
+@given(st.lists(st.one_of(st.floats(-2000, 2000), st.floats(799.9, 800.1), st.sampled_from(
+    [800.0, 800.05, 0.25, 0.35, -0.0, 1e12, float("nan"), float("inf"), 799.95, 800.049999])), min_size=1),
+    st.sampled_from([("setback", "m"), ("overlap", "share"), ("min_area", "m2"), ("land_use", "")]))
+def test_phrases_of_many_values_are_those_of_each(values, kind):
+    rule = _rule(test=kind[0], unit=kind[1])
+    codes, said = broken_rules.phrases(rule, np.array(values))
+    assert [said[c] for c in codes] == [broken_rules.phrase(rule, v) for v in values]
+
+
+def test_a_table_of_some_rows_is_those_rows_of_the_whole(result):
+    rows = np.array([31, 3, 9, 22, 2, 0])
+    some, whole = tables.contribution_table(result, rows=rows), tables.contribution_table(result)
+    pd.testing.assert_frame_equal(pd.DataFrame(some), pd.DataFrame(whole.iloc[rows].reset_index(drop=True)))
