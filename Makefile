@@ -4,12 +4,13 @@ VENV := .venv
 BIN := $(VENV)/bin
 OUT ?= out/zhengzhou
 
-.PHONY: help run test nightly lint types imports unit environment clean
+.PHONY: help run test nightly lint types imports unit environment bench clean
 
 help:
 	@echo "make run    install, run Zhengzhou on the embedded default, print where the map is"
 	@echo "make test   install, check style, types and imports, run the tests"
 	@echo "make nightly  the fuzz over studies and layers, 10,000 cases"
+	@echo "make bench  compare the speed with peers (QUICK=1: under 5 minutes)"
 
 run: $(VENV)/.installed
 	@$(BIN)/suanzhi run zhengzhou --out $(OUT)
@@ -30,6 +31,17 @@ unit: $(VENV)/.installed-dev
 
 nightly: $(VENV)/.installed-dev
 	SUANZHI_FUZZ_CASES=10000 $(BIN)/pytest tests/laws
+
+# The peers live apart; one that cannot be installed is named in the table.
+bench: $(VENV)/.installed-dev .env-peers/.installed
+	SUANZHI_PEERS_PYTHON=$(CURDIR)/.env-peers/bin/python $(BIN)/python benchmarks/run.py $(if $(QUICK),--quick)
+
+.env-peers/.installed: benchmarks/requirements-peers.txt | $(VENV)/bin/python
+	$(BIN)/python -m venv .env-peers
+	@grep -v '^#' $< | while read -r peer; do \
+		.env-peers/bin/python -m pip install --quiet --disable-pip-version-check "$$peer" \
+			|| echo "peer $$peer could not be installed; its rows will say so"; done
+	@touch $@
 
 environment: $(VENV)/.installed-dev
 
