@@ -9,7 +9,6 @@ from collections.abc import Callable, Iterable, Mapping
 from types import MappingProxyType
 
 import geopandas as gpd
-import pandas as pd
 
 from gis.bilingual import Text
 from layers.schemas import LAYERS
@@ -134,10 +133,3 @@ def _titled(part: str, titles: Mapping[str, str]) -> str:
     """Put a rule's title before its key (``距铁路 GB-A-railway(120.5<800 m)``)."""
     rule_id = part if part in titles else part.rsplit("(", 1)[0]
     return f"{titles[rule_id]} {part}" if rule_id in titles else part
-
-
-def translated_frame(frame: gpd.GeoDataFrame | pd.DataFrame, result: StudyResult) -> gpd.GeoDataFrame:
-    """Return ``frame`` with Chinese words and Chinese column names; the geometry keeps its name."""
-    said = chinese_values(frame, result)
-    names = chinese_names([str(c) for c in said.columns if c != "geometry"], result)
-    return said.rename(columns=names)

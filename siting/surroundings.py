@@ -80,7 +80,7 @@ class Surroundings:
     def demand_share(self, radius_m: float) -> Floats:
         """Share of all demand within ``radius_m``, each point's weight fading linearly to 0 there."""
         def ask() -> Floats:
-            points = demand_points(self.city_layers)
+            points = self._once(("demand points",), lambda: demand_points(self.city_layers))
             if points is None or not points["demand"].sum() > 0:
                 return self.unknown()
             weights = points["demand"].to_numpy(dtype=np.float64)
