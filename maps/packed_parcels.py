@@ -29,6 +29,7 @@ from numpy.typing import NDArray
 
 from gis.bilingual import Language
 from maps.packed_geometry import pack_block, pack_geometry
+from siting.scoring import contributions_at
 from siting.types import ExclusionTable, SiteScores, StudyResult, ZonePermission
 from siting.wording import CERTAINTY_WORDS, LAND_USE_WORDS, word
 
@@ -131,7 +132,8 @@ def _class_columns(scores: SiteScores, permissions: list[ZonePermission]) -> Col
         "main_reason": main_reason(scores.exclusions),
         **_broken(scores.exclusions),
     }
-    return columns | {f"share_{j}": _shares(scores.contributions[:, j]) for j in range(len(scores.criteria))}
+    added = contributions_at(scores, slice(None))
+    return columns | {f"share_{j}": _shares(added[:, j]) for j in range(len(scores.criteria))}
 
 
 def _shares(values: NDArray[np.float64]) -> NDArray[np.uint16]:

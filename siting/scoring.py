@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gis.proximity import in_chunks
-from siting.types import Criterion
+from siting.types import Criterion, SiteScores
 
 Floats = NDArray[np.float64]
 
@@ -82,10 +82,24 @@ def score_of(raw: Floats, criteria: tuple[Criterion, ...]) -> tuple[Floats, Floa
                             for name in ("worst", "best", "weight"))
     score, coverage = np.empty(len(values)), np.empty(len(values))
     in_chunks(lambda rows: weigh(values[rows], worst, best, weights, score[rows], coverage[rows]), len(values))
-    total = float(weights.sum())
+    # Added one by one, as the kernel does: what is wholly measured is 1 to the last bit.
+    total = float(sum(weights.tolist()))
     if total > 0:
         coverage /= total
     return score, coverage
+
+
+def normalised_at(scores: SiteScores, rows: NDArray[np.int64] | slice) -> Floats:
+    """Return the normalised criteria of some candidates, rows x criteria; NaN where not measured."""
+    return normalise(scores.raw[rows], scores.criteria)
+
+
+def contributions_at(scores: SiteScores, rows: NDArray[np.int64] | slice) -> Floats:
+    """Return what each criterion adds to the score of some candidates, rows x criteria; 0 where not measured.
+
+    Made when asked for: at a million candidates the matrix would hold as much as all that was measured.
+    """
+    return contributions_of(normalised_at(scores, rows), np.array([c.weight for c in scores.criteria]))[0]
 
 
 def rank_of(score: Floats, eligible: NDArray[np.bool_], parcel_ids: NDArray[np.object_]) -> NDArray[np.int64]:

@@ -20,7 +20,7 @@ from siting.criteria import MEASURES, Scene, measure_criteria
 from siting.edge import place_edge_centres
 from siting.exclusions import apply_rules
 from siting.latency import latency_fact
-from siting.scoring import contributions_of, normalise, rank_of
+from siting.scoring import rank_of, score_of
 from siting.surroundings import Surroundings
 from siting.types import CityPack, EdgePlan, SiteScores, Study, StudyResult
 from siting.zones import build_units, permissions_of, place_candidates
@@ -127,14 +127,11 @@ def score_class(around: Surroundings, pack: CityPack, study: Study, class_id: st
     permissions = permissions_of(around.candidates, pack, site_class.development_type)
     exclusions = apply_rules(around, pack.rules_for(class_id), permissions, dict(study.mitigations))
     raw = measure_criteria(Scene(pack, site_class, around, permissions, exclusions), criteria)
-    normalised = normalise(raw, criteria)
-    contributions, coverage = contributions_of(normalised, np.array([c.weight for c in criteria]))
-    score = contributions.sum(axis=1)
+    score, coverage = score_of(raw, criteria)
     parcel_ids = around.candidates["parcel_id"].to_numpy(dtype=object)
     return SiteScores(
         site_class=site_class, criteria=criteria, permissions=permissions, exclusions=exclusions, raw=raw,
-        normalised=normalised, contributions=contributions, score=score,
-        rank=rank_of(score, exclusions.eligible, parcel_ids), data_coverage=coverage,
+        score=score, rank=rank_of(score, exclusions.eligible, parcel_ids), data_coverage=coverage,
     )
 
 

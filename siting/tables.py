@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from gis.bilingual import Language, Text
 from siting import broken_rules
 from siting.criteria import MEASURES
+from siting.scoring import contributions_at, normalised_at
 from siting.types import Citation, CityPack, SiteScores, StudyResult
 from siting.wording import clause, decimals, quantity
 
@@ -84,9 +85,8 @@ def _table(result: StudyResult, language: Language, rows: Rows | None, *, with_c
         for i, criterion in enumerate(scores.criteria):
             columns[f"{key}_{criterion.criterion_id}"] = np.round(scores.raw[wanted, i], decimals(criterion.unit))
         if with_contributions:
-            for i, criterion in enumerate(scores.criteria):
-                columns[f"{key}_{criterion.criterion_id}_contribution"] = np.round(
-                    scores.contributions[wanted, i], SCORE_DECIMALS)
+            added = np.round(contributions_at(scores, wanted), SCORE_DECIMALS)
+            columns |= {f"{key}_{c.criterion_id}_contribution": added[:, i] for i, c in enumerate(scores.criteria)}
     geometry = result.candidates.geometry.array[wanted]
     return gpd.GeoDataFrame(columns, geometry=geometry, crs=result.candidates.crs)
 
@@ -246,7 +246,7 @@ def _top_of(result: StudyResult, scores: SiteScores, language: Language) -> gpd.
 
 def strengths(scores: SiteScores, row: int, language: Language) -> str:
     """Name the criteria that add most to a candidate's score, with their measured values."""
-    added = scores.contributions[row]
+    added = contributions_at(scores, slice(row, row + 1))[0]
     order = [i for i in np.argsort(-added, kind="stable") if added[i] > 0][:N_STRENGTHS]
     return ("；" if language == "zh" else "; ").join(_measured(scores, row, i, language) for i in order)
 
@@ -254,7 +254,7 @@ def strengths(scores: SiteScores, row: int, language: Language) -> str:
 def weakness(scores: SiteScores, row: int, language: Language) -> str:
     """Name the measured criterion that costs the candidate most; empty where none costs anything."""
     weights = np.array([c.weight for c in scores.criteria])
-    lost = np.nan_to_num(weights * (1.0 - scores.normalised[row]))
+    lost = np.nan_to_num(weights * (1.0 - normalised_at(scores, slice(row, row + 1))[0]))
     worst = int(np.argmax(lost)) if len(lost) else 0
     return _measured(scores, row, worst, language) if len(lost) and lost[worst] > 0 else ""
 

@@ -549,10 +549,6 @@ class SiteScores:
     exclusions: ExclusionTable
     raw: NDArray[np.float64]
     """Candidates x criteria, in the criterion's unit; NaN where not measured."""
-    normalised: NDArray[np.float64]
-    """Candidates x criteria, 0 to 1; NaN where not measured."""
-    contributions: NDArray[np.float64]
-    """Candidates x criteria; they sum to the score. 0 where not measured."""
     score: NDArray[np.float64]
     """Per candidate, 0 to 1; excluded candidates too (what they would score)."""
     rank: NDArray[np.int64]

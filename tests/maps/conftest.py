@@ -254,8 +254,7 @@ def _scores(pack: CityPack, candidates: gpd.GeoDataFrame, class_id: str) -> Site
     normalised = np.clip((np.clip(raw, -1e9, 1e9) - worst) / (best - worst), 0, 1)
     weights = np.where(np.isnan(normalised), 0.0, [c.weight for c in criteria])
     coverage = weights.sum(axis=1)
-    contributions = np.nan_to_num(normalised) * weights / coverage[:, None]
-    score = contributions.sum(axis=1)
+    score = (np.nan_to_num(normalised) * weights / coverage[:, None]).sum(axis=1)
     measured = np.column_stack([np.full(n, np.nan), (index // COLUMNS) * STEP_M + 250.5, np.full(n, 900.0),
                                 np.zeros(n), np.full(n, np.nan)])
     shortfall = np.column_stack([np.zeros(n), np.clip(1 - measured[:, 1] / 800.0, 0, 1), np.zeros(n), np.zeros(n),
@@ -273,8 +272,7 @@ def _scores(pack: CityPack, candidates: gpd.GeoDataFrame, class_id: str) -> Site
     permissions = tuple(pack.permission(zone, site_class.development_type) if zone else None
                         for zone in candidates["zone_id"])
     return SiteScores(site_class=site_class, criteria=criteria, permissions=permissions, exclusions=exclusions, raw=raw,
-                      normalised=normalised, contributions=contributions, score=score, rank=rank,
-                      data_coverage=coverage)
+                      score=score, rank=rank, data_coverage=coverage)
 
 
 def _edge_plan(layers: CityLayers) -> EdgePlan:

@@ -11,6 +11,7 @@ import pytest
 from gis.errors import InfeasibleError, UsageError
 from layers.types import CityLayers
 from siting.city_pack import load_pack
+from siting.scoring import contributions_at
 from siting.study import applied, layer_specs, run_study
 from siting.study_file import default_study
 from siting.types import StudyResult
@@ -33,7 +34,7 @@ def test_every_candidate_is_kept_and_measured(zhengzhou_result: StudyResult) -> 
     for scores in zhengzhou_result.scores:
         assert len(scores.criteria) >= 14
         assert scores.raw.shape == (400, len(scores.criteria))
-        np.testing.assert_allclose(scores.contributions.sum(axis=1), scores.score)
+        np.testing.assert_allclose(contributions_at(scores, slice(None)).sum(axis=1), scores.score)
         assert ((scores.score >= 0) & (scores.score <= 1)).all()
         assert ((scores.data_coverage > 0.5) & (scores.data_coverage <= 1)).all()
 

@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 
 from gis.bilingual import Text
 from siting import broken_rules, tables
+from siting.scoring import contributions_at
 from siting.types import Citation, ExclusionRule, StudyResult
 from siting.wording import number, quantity
 
@@ -94,7 +95,7 @@ def test_top_candidates_follow_rank_and_say_why(result):
         scores = result.scores_for(key)
         best = int(np.flatnonzero(scores.rank == 1)[0])
         assert own["parcel_id"].iloc[0] == result.candidates["parcel_id"].iloc[best]
-        most = scores.criteria[int(np.argmax(scores.contributions[best]))].criterion_id
+        most = scores.criteria[int(np.argmax(contributions_at(scores, slice(best, best + 1))))].criterion_id
         assert own["why_zh"].iloc[0].startswith(tables.criterion_title(most).zh)
         assert own["why_en"].iloc[0].startswith(tables.criterion_title(most).en)
     assert (table["certainty"] == "synthetic").all()
