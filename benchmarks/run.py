@@ -22,7 +22,9 @@ import numpy as np
 HERE = Path(__file__).resolve().parent
 sys.path[:0] = [str(HERE), str(HERE.parent)]
 
-from generate import generate  # noqa: E402 - found beside this file
+import eligibility  # noqa: E402 - found beside this file
+import whole_run  # noqa: E402
+from generate import generate  # noqa: E402
 
 RUNS = 3
 Row = dict[str, Any]
@@ -108,11 +110,12 @@ def comparisons(quick: bool) -> list[Callable[[], Row]]:
         lambda: compare(f"criteria, {many:,}", "ours", "geopandas", many, 1 / 6),
         lambda: compare("TOPSIS 1 M x 12", "topsis_ours", "pass_numpy", 1_000_000, 2.0),
     ]
-    if (HERE / "eligibility.py").exists():
-        import eligibility
-
-        os.environ.setdefault("SUANZHI_PEERS_PYTHON", peers_python())
-        rows += eligibility.cases(quick)
+    os.environ.setdefault("SUANZHI_PEERS_PYTHON", peers_python())
+    rows += eligibility.cases(quick)
+    folder = folder_of_data().parent / "whole"
+    city, province, runs = (100_000, 400_000, 1) if quick else (1_000_000, 10_000_000, RUNS)
+    rows += [lambda: whole_run.whole(folder, city, runs),
+             lambda: whole_run.partitions(folder, province, city, 1)]
     return rows
 
 
@@ -120,7 +123,9 @@ def shown(row: Row) -> str:
     """Return a row of the table."""
     if row.get("error"):
         return f"{row['name']:<42} {row['peer']:<14} not measured: {row['error']}"
-    verdict = f"WRONG: {row['wrong']}" if row.get("wrong") else "" if row["ratio"] <= row["at_most"] else "over"
+    over = [what for what, is_over in (("time", row["ratio"] > row["at_most"]),
+                                       ("memory", row["peak_mib"] > (row.get("most_mib") or np.inf))) if is_over]
+    verdict = f"WRONG: {row['wrong']}" if row.get("wrong") else f"over ({', '.join(over)})" if over else ""
     return (f"{row['name']:<42} {row['peer']:<14} {row['ours_s']:8.3f} {row['peer_s']:8.3f} {row['ratio']:8.4f} "
             f"{row['at_most']:8.4f} {row['peak_mib']:7.0f} {verdict}")
 

@@ -25,7 +25,11 @@ Floats = NDArray[np.float64]
 Integers = NDArray[np.int64]
 Columns = NDArray[np.int32]
 Mask = NDArray[np.unsignedinteger]
+Held = NDArray[np.bool_]
 Frame = tuple[float, float, float, float]
+
+# From here on a general sort is faster than putting one after the other in its place.
+_MANY = 16
 
 
 def _first_from(origin: float, step: float, n: int, anchor: float, low: float) -> int:
@@ -48,6 +52,25 @@ def _first_beyond(origin: float, step: float, n: int, anchor: float, high: float
     while i > 0 and origin + (i - 0.5) * step - anchor > high:
         i -= 1
     return i
+
+
+def _set_bits(cells: Mask, bit: int) -> None:
+    """Set ``bit`` in neighbouring cells: a plain loop over a view, which compiles to vector instructions."""
+    for i in range(len(cells)):
+        cells[i] |= bit
+
+
+def _sort_few(numbers: Floats) -> None:
+    """Sort in place; a polygon mostly crosses a row twice, for which a general sort takes far longer."""
+    if len(numbers) > _MANY:
+        numbers.sort()
+        return
+    for i in range(1, len(numbers)):
+        number, place = numbers[i], i
+        while place > 0 and numbers[place - 1] > number:
+            numbers[place] = numbers[place - 1]
+            place -= 1
+        numbers[place] = number
 
 
 def _capsule_interval(dx: float, dd: float, length: float, reach: float, depth: float) -> tuple[float, float]:
@@ -124,9 +147,7 @@ def _burn_segments(mask: Mask, row_from: int, row_to: int, frame: Frame, segment
             low, high = capsule_interval(dx, dd, length, reach, top + (row + 0.5) * height - y)
             if low <= high:
                 left = first_from(west, width, n_columns, x, low)
-                right = first_beyond(west, width, n_columns, x, high)
-                for column in range(left, right):
-                    mask[row, column] |= bit
+                set_bits(mask[row, left:first_beyond(west, width, n_columns, x, high)], bit)
 
 
 def _add_crossings(vertices: Floats, start: int, end: int, frame: Frame, n_rows: int, row_from: int, row_to: int,
@@ -196,12 +217,12 @@ def _burn_polygons(mask: Mask, row_from: int, row_to: int, frame: Frame, vertice
         for row in range(first, end):
             at = row - first
             found = crossings[ends[at] - counts[at]:ends[at]]
-            found.sort()
+            sort_few(found)
             for i in range(0, found.shape[0] - 1, 2):
                 left = first_from(frame[0], frame[2], n_columns, 0.0, found[i])
-                right = first_from(frame[0], frame[2], n_columns, 0.0, found[i + 1])
-                for column in range(left, right):
-                    mask[row, column] = mask[row, column] & keep | add
+                cells = mask[row, left:first_from(frame[0], frame[2], n_columns, 0.0, found[i + 1])]
+                for j in range(len(cells)):
+                    cells[j] = cells[j] & keep | add
 
 
 def _is_hit(value: float, below: float, above: float, codes: Floats) -> bool:
@@ -277,9 +298,26 @@ def _find_runs(values: Floats, column: int, below: float, above: float,
     return row_start, first, end
 
 
+def _find_held(row_start: Integers, first: Columns, end: Columns, step: int) -> NDArray[np.bool_]:
+    """Tell which runs lie wholly within one run of the row before (``step`` -1) or after (1)."""
+    is_held = np.zeros(len(first), dtype=np.bool_)
+    n_rows = len(row_start) - 1
+    for row in range(max(0, -step), min(n_rows, n_rows - step)):
+        other, stop = row_start[row + step], row_start[row + step + 1]
+        for run in range(row_start[row], row_start[row + 1]):
+            while other < stop and end[other] < end[run]:
+                other += 1
+            is_held[run] = other < stop and first[other] <= first[run]
+    return is_held
+
+
 def _burn_runs(mask: Mask, row_from: int, row_to: int, frame: Frame, raster_frame: Frame, raster_row: int,
-               row_start: Integers, first: Columns, end: Columns, reach: float, bit: int) -> None:
+               row_start: Integers, first: Columns, end: Columns, held: tuple[Held, Held], reach: float,
+               bit: int) -> None:
     """Set ``bit`` where a centre lies within ``reach`` of the ground of a run of raster cells.
+
+    A run that lies within one of the row above reaches no further upwards than that one does, and
+    downwards likewise; it is left out there, which is about half of all.
 
     Parameters
     ----------
@@ -289,6 +327,8 @@ def _burn_runs(mask: Mask, row_from: int, row_to: int, frame: Frame, raster_fram
         Row on the raster of the first row of runs.
     row_start, first, end
         Runs, as :func:`_find_runs` returns them.
+    held
+        Which runs lie within a run of the row before, and of the row after, as :func:`_find_held` tells.
     mask, row_from, row_to, frame, reach, bit
         As for :func:`_burn_segments`.
     """
@@ -308,15 +348,18 @@ def _burn_runs(mask: Mask, row_from: int, row_to: int, frame: Frame, raster_fram
                 continue
             half = np.sqrt(reach * reach - away * away)
             for run in range(row_start[i], row_start[i + 1]):
+                if (depth < upper and held[0][run]) or (depth > lower and held[1][run]):
+                    continue
                 left = first_from(west, width, n_columns, raster_frame[0] + first[run] * raster_frame[2], -half)
                 right = first_beyond(west, width, n_columns, raster_frame[0] + end[run] * raster_frame[2], half)
-                for column in range(left, right):
-                    mask[row, column] |= bit
+                set_bits(mask[row, left:right], bit)
 
 
 _compiled = njit(cache=True, nogil=True)
 first_from = _compiled(_first_from)
 first_beyond = _compiled(_first_beyond)
+set_bits = _compiled(_set_bits)
+sort_few = _compiled(_sort_few)
 _rectangle_interval = _compiled(_rectangle_interval)
 capsule_interval = _compiled(_capsule_interval)
 burn_segments = _compiled(_burn_segments)
@@ -325,4 +368,5 @@ burn_polygons = _compiled(_burn_polygons)
 is_hit = _compiled(_is_hit)
 burn_cells = _compiled(_burn_cells)
 find_runs = _compiled(_find_runs)
+find_held = _compiled(_find_held)
 burn_runs = _compiled(_burn_runs)

@@ -124,20 +124,70 @@ def _accumulate(x: Floats, y: Floats, ring_start: Integers, ring_is_hole: NDArra
         cells above the threshold.
     """
     for zone in range(zone_start.shape[0] - 1):
-        row, column, n_rows, n_columns = windows[zone]
-        shares = np.zeros((n_rows, n_columns + 1))
-        for ring in range(zone_start[zone], zone_start[zone + 1]):
-            start, end = ring_start[ring], ring_start[ring + 1]
-            sign = ring_sign(x, y, start, end, ring_is_hole[ring])
-            for i in range(start, end - 1):
-                add_edge(shares, x[i] - column, y[i] - row, x[i + 1] - column, y[i + 1] - row, sign)
+        shares = shares_of(x, y, ring_start, ring_is_hole, zone_start, zone, windows[zone])
+        row, column = windows[zone, 0], windows[zone, 1]
         smallest = _ROUNDING * min(1.0, area_cells[zone])
         add_cells(shares, values, row - origin[0], column - origin[1], smallest, threshold, sums[zone])
+
+
+def _shares_of(x: Floats, y: Floats, ring_start: Integers, ring_is_hole: NDArray[np.bool_], zone_start: Integers,
+               zone: int, window: Integers) -> Floats:
+    """Return what a running sum along each row of one polygon's window turns into shares of its cells."""
+    row, column, n_rows, n_columns = window
+    shares = np.zeros((n_rows, n_columns + 1))
+    for ring in range(zone_start[zone], zone_start[zone + 1]):
+        start, end = ring_start[ring], ring_start[ring + 1]
+        sign = ring_sign(x, y, start, end, ring_is_hole[ring])
+        for i in range(start, end - 1):
+            add_edge(shares, x[i] - column, y[i] - row, x[i + 1] - column, y[i + 1] - row, sign)
+    return shares
+
+
+def _tally(x: Floats, y: Floats, ring_start: Integers, ring_is_hole: NDArray[np.bool_], zone_start: Integers,
+           windows: Integers, area_cells: Floats, values: Floats,
+           origin: Integers) -> tuple[Integers, Floats, Floats]:
+    """Sum the cells of each polygon by value: a sort of its cells, O(c log c) for c of them.
+
+    Parameters
+    ----------
+    x, y, ring_start, ring_is_hole, zone_start, windows, area_cells, values, origin
+        As for :func:`_accumulate`.
+
+    Returns
+    -------
+    First entry of each polygon with the end, shape (n + 1,); its values, ascending; the cells of each.
+    """
+    n_zones, most, room = zone_start.shape[0] - 1, 0, 0
+    for zone in range(n_zones):
+        most, room = max(most, windows[zone, 2] * windows[zone, 3]), room + windows[zone, 2] * windows[zone, 3]
+    value, share, begins = np.empty(most), np.empty(most), np.zeros(n_zones + 1, dtype=np.int64)
+    found, cells, n_found = np.empty(room), np.empty(room), 0
+    for zone in range(n_zones):
+        shares = shares_of(x, y, ring_start, ring_is_hole, zone_start, zone, windows[zone])
+        row, column = windows[zone, 0] - origin[0], windows[zone, 1] - origin[1]
+        smallest, n_cells = _ROUNDING * min(1.0, area_cells[zone]), 0
+        for i in range(shares.shape[0]):
+            inside = 0.0
+            for j in range(shares.shape[1] - 1):
+                inside += shares[i, j]
+                if inside > smallest and not np.isnan(values[row + i, column + j]):
+                    value[n_cells], share[n_cells] = values[row + i, column + j], inside
+                    n_cells += 1
+        order = np.argsort(value[:n_cells], kind="mergesort")  # stable, so that sums do not depend on the sort
+        for i in order:
+            if n_found == begins[zone] or found[n_found - 1] != value[i]:
+                found[n_found], cells[n_found] = value[i], 0.0
+                n_found += 1
+            cells[n_found - 1] += share[i]
+        begins[zone + 1] = n_found
+    return begins, found[:n_found].copy(), cells[:n_found].copy()
 
 
 _compiled = njit(cache=True, nogil=True)
 ring_sign = _compiled(_ring_sign)
 _add_span = _compiled(_add_span)
 add_edge = _compiled(_add_edge)
+shares_of = _compiled(_shares_of)
 add_cells = _compiled(_add_cells)
 accumulate = _compiled(_accumulate)
+tally = _compiled(_tally)

@@ -41,7 +41,7 @@ def build_tree(boxes: Floats) -> BoxTree:
     boxes
         Finite, shape (n, 4): least x, least y, greatest x, greatest y.
     """
-    item = np.argsort(_along_curve(boxes), kind="stable")
+    item = np.argsort(along_curve(boxes), kind="stable")
     levels, first, last = [boxes[item]], [np.full(len(boxes), -1)], [np.full(len(boxes), -1)]
     below = 0
     while len(levels[-1]) > 1:
@@ -55,8 +55,14 @@ def build_tree(boxes: Floats) -> BoxTree:
     return BoxTree(np.concatenate(levels), np.concatenate(first), np.concatenate(last), item)
 
 
-def _along_curve(boxes: Floats) -> Integers:
-    """Return the place of each box's middle on a Hilbert curve over all of them."""
+def along_curve(boxes: Floats) -> Integers:
+    """Return the place of each box's middle on a Hilbert curve over all of them.
+
+    Parameters
+    ----------
+    boxes
+        Finite, shape (n, 4): least x, least y, greatest x, greatest y.
+    """
     if not len(boxes):
         return np.empty(0, dtype=np.int64)
     middle = 0.5 * (boxes[:, :2] + boxes[:, 2:])

@@ -8,6 +8,7 @@ exactly, by GEOS, against outlines that were quartered beforehand until they are
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -33,15 +34,41 @@ class _Pieces(NamedTuple):
     tree: shapely.STRtree
 
 
-def largest_overlap(geometries: Geometries, areas: Geometries) -> Integers:
+class Areas(NamedTuple):
+    """Areas laid out for any number of questions."""
+
+    geometry: Geometries
+    runs: ragged.Runs
+    edges: box_tree.BoxTree
+    polygons: box_tree.BoxTree
+    polygon_part: Integers
+    pieces: _Pieces
+
+
+def lay_out_areas(areas: Geometries) -> Areas:
+    """Take areas apart and put their edges into trees, once for several questions.
+
+    Parameters
+    ----------
+    areas
+        Valid polygons, shape (m,), that do not overlap one another.
+    """
+    among = np.asarray(areas, dtype=object).reshape(-1)
+    runs = ragged.cut_into_runs(ragged.flatten(among))
+    polygon_part = np.flatnonzero(runs.part_is_polygon)
+    return Areas(among, runs, box_tree.build_tree(runs.run_box), box_tree.build_tree(runs.part_box[polygon_part]),
+                 polygon_part, _quartered(among))
+
+
+def largest_overlap(geometries: proximity.Asked, areas: Geometries | Areas) -> Integers:
     """Find, for each polygon, the area that covers most of it.
 
     Parameters
     ----------
     geometries
-        Valid polygons, shape (n,).
+        Valid polygons, shape (n,), or the same laid out (:func:`gis.proximity.lay_out`).
     areas
-        Valid polygons, shape (m,), that do not overlap one another.
+        Valid polygons, shape (m,), that do not overlap one another, or the same laid out.
 
     Returns
     -------
@@ -49,30 +76,53 @@ def largest_overlap(geometries: Geometries, areas: Geometries) -> Integers:
         Row of ``areas`` for each polygon, int64, shape (n,): the lowest one among equals (to a
         billionth of the polygon); -1 where none meets it.
     """
+    among = areas if isinstance(areas, Areas) else lay_out_areas(areas)
+    return largest_overlaps(geometries, (among,))[0]
+
+
+def largest_overlaps(geometries: proximity.Asked, several: Sequence[Areas]) -> tuple[Integers, ...]:
+    """Find the same in several sets of areas; the polygons are taken apart once.
+
+    Parameters
+    ----------
+    geometries
+        As for :func:`largest_overlap`.
+    several
+        Sets of areas, each laid out.
+
+    Returns
+    -------
+    tuple of numpy.ndarray
+        What :func:`largest_overlap` returns, for each set.
+    """
+    given = (geometries if isinstance(geometries, proximity.LaidOut)
+             else np.asarray(geometries, dtype=object).reshape(-1))
+    shapes = given.geometries if isinstance(given, proximity.LaidOut) else given
+    found = tuple(np.full(len(given), -1, dtype=np.int64) for _ in several)
+
+    def work(rows: slice, asked: ragged.Runs) -> None:
+        for rows_found, among in zip(found, several, strict=True):
+            rows_found[rows] = _overlaps(shapes[rows], asked, among)
+
+    proximity.for_runs(work, given)
+    return found
+
+
+def _overlaps(geometries: Geometries, asked: ragged.Runs, among: Areas) -> Integers:
+    """Return the row of the area that covers most of each geometry, which is also given in runs."""
     from gis._proximity_kernels import meeting
 
-    given, among = (np.asarray(a, dtype=object).reshape(-1) for a in (geometries, areas))
-    runs = ragged.cut_into_runs(ragged.flatten(among))
-    polygon_part = np.flatnonzero(runs.part_is_polygon)
-    edges, polygons = box_tree.build_tree(runs.run_box), box_tree.build_tree(runs.part_box[polygon_part])
-    pieces = _quartered(among)
-    found = np.full(len(given), -1, dtype=np.int64)
-
-    def work(rows: slice) -> None:
-        asked = ragged.cut_into_runs(ragged.flatten(given[rows]))
-        is_clear = np.zeros(len(asked.geometry_part) - 1, dtype=np.bool_)
-        begins, area = meeting(asked, runs, edges, polygons, polygon_part, is_clear)
-        row = np.repeat(np.arange(len(is_clear)), np.diff(begins))
-        is_clear &= np.diff(asked.geometry_part) == 1
-        is_held = is_clear[row]
-        # A parcel in the clear lies wholly in what was found; of areas that overlap, the lowest.
-        lowest = np.full(len(is_clear), len(among), dtype=np.int64)
-        np.minimum.at(lowest, row[is_held], area[is_held])
-        picked = _cut(given[rows], among, pieces, np.unique(row[~is_held] * len(among) + area[~is_held]))
-        found[rows] = np.where(lowest < len(among), lowest, picked)
-
-    proximity.in_chunks(work, len(given))
-    return found
+    n_areas = len(among.geometry)
+    is_clear = np.zeros(len(asked.geometry_part) - 1, dtype=np.bool_)
+    begins, area = meeting(asked, among.runs, among.edges, among.polygons, among.polygon_part, is_clear)
+    row = np.repeat(np.arange(len(is_clear)), np.diff(begins))
+    is_clear &= np.diff(asked.geometry_part) == 1
+    is_held = is_clear[row]
+    # A parcel in the clear lies wholly in what was found; of areas that overlap, the lowest.
+    lowest = np.full(len(is_clear), n_areas, dtype=np.int64)
+    np.minimum.at(lowest, row[is_held], area[is_held])
+    picked = _cut(geometries, among.geometry, among.pieces, np.unique(row[~is_held] * n_areas + area[~is_held]))
+    return np.where(lowest < n_areas, lowest, picked)
 
 
 def _cut(geometries: Geometries, areas: Geometries, pieces: _Pieces, pairs: Integers) -> Integers:

@@ -5,14 +5,13 @@ it, measured exactly; no feature is approximated by a polygon of its buffer and 
 before it is buffered, so that grids of any resolution agree wherever they share a centre. Features
 and raster cells beyond the grid count as far as their buffer reaches in: nothing stops at the rim.
 
-The work is cut into strips of rows, which are burned side by side by one thread per processor and
-write no common cell; the answer does not depend on their number. Memory is the mask, the tables of
-segments and rings, and one window of a raster per thread.
+The work is cut into strips of rows, which are burned side by side in threads and write no common
+cell; the answer does not depend on their number. Memory is the mask, the tables of segments and
+rings, and one window of a raster per thread.
 """
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
@@ -33,7 +32,6 @@ from gis.progress import Progress, silent
 from gis.rasters import Bounds, Raster
 
 Geometries = NDArray[Any]
-Floats = NDArray[np.float64]
 Integers = NDArray[np.int64]
 Columns = NDArray[np.int32]
 Mask = NDArray[np.unsignedinteger]
@@ -42,7 +40,7 @@ Frame = tuple[float, float, float, float]
 OUTSIDE_BIT = 0
 """The bit of cells whose centre lies outside the area; layers and rules take 1 to 63."""
 
-_MOST_BITS = 64
+_FEWEST_BITS, _MOST_BITS = 16, 64
 _STRIP_ROWS = 256
 # Windows of about this size are read into memory that is used again; larger ones take it anew each time.
 _WINDOW_CELLS = 2_097_152
@@ -132,7 +130,7 @@ class Eligibility:
     """Reasons against every cell of a grid."""
 
     mask: Mask
-    """Bits of the reasons, uint32 or uint64, shape of the grid; 0 where the ground is eligible."""
+    """Bits of the reasons, uint16, uint32 or uint64, shape of the grid; 0 where the ground is eligible."""
 
     grid: EligibilityGrid
     """Where the cells lie."""
@@ -207,7 +205,7 @@ def burn(grid: EligibilityGrid, layers: Sequence[BufferedLayer], raster_rules: S
     Returns
     -------
     Eligibility
-        The mask is uint32 where all bits are below 32, else uint64.
+        The mask is uint16 where all bits are below 16, uint32 below 32, else uint64.
 
     Raises
     ------
@@ -224,8 +222,7 @@ def burn(grid: EligibilityGrid, layers: Sequence[BufferedLayer], raster_rules: S
     for rule in raster_rules:
         _check_rule(rule, grid)
     reasons = tuple(sorted({OUTSIDE_BIT, *(layer.bit for layer in everything)}))
-    mask = np.zeros(grid.shape, dtype=np.uint32 if reasons[-1] < 32 else np.uint64)
-    frame = _frame(grid.transform)
+    mask = np.zeros(grid.shape, dtype=np.min_scalar_type(1 << max(reasons[-1], _FEWEST_BITS - 1)))
     painters = [] if area is None else [_area_painter(area, grid)]
     painters += _each(partial(_layer_painter, grid=grid), layers)
     strips = [(row, min(row + _STRIP_ROWS, grid.shape[0])) for row in range(0, grid.shape[0], _STRIP_ROWS)]
@@ -234,7 +231,7 @@ def burn(grid: EligibilityGrid, layers: Sequence[BufferedLayer], raster_rules: S
 
     def paint(strip: tuple[int, int]) -> None:
         for painter in painters:
-            painter(mask, *strip, frame)
+            painter(mask, *strip, _frame(grid.transform))
 
     for _ in _each(paint, strips):
         progress(_BURNING, done := done + 1, total)
@@ -278,9 +275,11 @@ def _frame(transform: Affine) -> Frame:
 
 
 def _each(task: Callable[[Any], Any], items: Sequence[Any]) -> Iterable[Any]:
-    """Yield the results of a task, in order, from one thread per processor (the kernels release the lock)."""
-    n_threads = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    if n_threads == 1 or len(items) < 2:
+    """Yield the results of a task, in order, from as many threads as numba may use (the lock is released)."""
+    from numba import config
+
+    n_threads = min(config.NUMBA_NUM_THREADS, len(items))
+    if n_threads <= 1:
         yield from map(task, items)
         return
     with ThreadPoolExecutor(n_threads) as pool:
@@ -376,7 +375,7 @@ def _burn_window(grid: EligibilityGrid, mask: Mask, writing: Lock,
                        below, above, codes, rule.is_missing_excluded, bit)
     if not rule.buffer_m:
         return None
-    return _runs_painter(rule, row, *find_runs(values, column, below, above, codes))
+    return _runs_painter(rule, row, find_runs(values, column, below, above, codes))
 
 
 def _cells_of(raster: Raster, grid: EligibilityGrid) -> tuple[Integers, Integers]:
@@ -387,14 +386,14 @@ def _cells_of(raster: Raster, grid: EligibilityGrid) -> tuple[Integers, Integers
     return (np.floor((y - theirs.f) / theirs.e).astype(np.int64), np.floor((x - theirs.c) / theirs.a).astype(np.int64))
 
 
-def _runs_painter(rule: RasterRule, row: int, row_start: Integers, first: Columns, end: Columns) -> _Painter:
+def _runs_painter(rule: RasterRule, row: int, runs: tuple[Integers, Columns, Columns]) -> _Painter:
     """Return what burns the widened runs of a window into a strip."""
-    from gis._eligibility_kernels import burn_runs
+    from gis._eligibility_kernels import burn_runs, find_held
 
-    raster_frame = _frame(rule.raster.transform)
+    raster_frame, held = _frame(rule.raster.transform), (find_held(*runs, -1), find_held(*runs, 1))
 
     def paint(mask: Mask, row_from: int, row_to: int, frame: Frame) -> None:
-        burn_runs(mask, row_from, row_to, frame, raster_frame, row, row_start, first, end, float(rule.buffer_m),
+        burn_runs(mask, row_from, row_to, frame, raster_frame, row, *runs, held, float(rule.buffer_m),
                   mask.dtype.type(1 << rule.bit))
 
     return paint

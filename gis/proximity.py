@@ -5,16 +5,18 @@ shapely geometries in the metric CRS of the run and answer for each geometry on 
 answer never depends on which other geometries are asked about, so that partitions agree to the
 last bit. A missing or empty geometry is near to nothing. The targets are laid out once; the
 geometries are taken in chunks, by as many threads as numba may use (``NUMBA_NUM_THREADS``), so
-memory stays bounded whatever their number. The method is told in :mod:`gis._proximity_kernels`.
+memory stays bounded whatever their number. To take shapely geometries apart is a good part of each
+answer (a third of a microsecond each): who asks several questions of the same geometries lays them
+out once, by :func:`lay_out`. The method is told in :mod:`gis._proximity_kernels`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -25,8 +27,12 @@ from gis.errors import UsageError
 Geometries = NDArray[Any]
 Floats = NDArray[np.float64]
 Integers = NDArray[np.int64]
+Item = TypeVar("Item")
+Answer = TypeVar("Answer")
 
 _CHUNK = 32_768
+# Below this a thread costs more than it brings.
+_LEAST_CHUNK = 2_048
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -49,6 +55,23 @@ class KNearest:
 
     index: Integers
     """Positions of the targets, shape (n, k); -1 where there are fewer."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class LaidOut:
+    """Geometries taken apart, for any number of questions; about 230 bytes each of seven vertices."""
+
+    geometries: Geometries
+    """The geometries themselves, shape (n,); not to be changed as long as this is asked."""
+
+    chunks: tuple[tuple[slice, ragged.Runs], ...]
+    """Consecutive rows, and what they are made of."""
+
+    def __len__(self) -> int:
+        return len(self.geometries)
+
+
+Asked = Geometries | LaidOut
 
 
 class _Targets(NamedTuple):
@@ -78,13 +101,27 @@ def is_compiled() -> bool:
         for kernel in asked)
 
 
-def nearest(geometries: Geometries, targets: Geometries, *, max_distance_m: float | None = None) -> Nearest:
+def lay_out(geometries: Geometries) -> LaidOut:
+    """Take geometries apart once, for several questions.
+
+    Parameters
+    ----------
+    geometries
+        Shapely geometries of any type, shape (n,), in metres.
+    """
+    given = _as_array(geometries)
+    rows = _chunks(len(given))
+    runs = in_threads(lambda some: ragged.cut_into_runs(ragged.flatten(given[some])), rows)
+    return LaidOut(given, tuple(zip(rows, runs, strict=True)))
+
+
+def nearest(geometries: Asked, targets: Geometries, *, max_distance_m: float | None = None) -> Nearest:
     """Find the nearest target of each geometry.
 
     Parameters
     ----------
     geometries, targets
-        Shapely geometries of any type, shapes (n,) and (m,), in metres.
+        Shapely geometries of any type, shapes (n,) and (m,), in metres; the first may be laid out.
     max_distance_m
         Look no further than this (inclusive; 0 asks which target is touched).
 
@@ -102,17 +139,17 @@ def nearest(geometries: Geometries, targets: Geometries, *, max_distance_m: floa
         _check_radius(max_distance_m)
     sought = _as_array(targets)
     reach_m = np.inf if max_distance_m is None else max_distance_m
-    distance_m, index = _search(_as_array(geometries), sought, _owners(None, len(sought)), 1, reach_m)
+    distance_m, index = _search(geometries, sought, _owners(None, len(sought)), 1, reach_m)
     return Nearest(distance_m[:, 0], index[:, 0])
 
 
-def k_nearest(geometries: Geometries, targets: Geometries, k: int, *, owners: ArrayLike | None = None) -> KNearest:
+def k_nearest(geometries: Asked, targets: Geometries, k: int, *, owners: ArrayLike | None = None) -> KNearest:
     """Find the ``k`` nearest distinct owners of each geometry.
 
     Parameters
     ----------
     geometries, targets
-        Shapely geometries of any type, shapes (n,) and (m,), in metres.
+        Shapely geometries of any type, shapes (n,) and (m,), in metres; the first may be laid out.
     k
         How many owners, at least 1.
     owners
@@ -132,10 +169,10 @@ def k_nearest(geometries: Geometries, targets: Geometries, k: int, *, owners: Ar
     if k < 1:
         raise UsageError(f"k is {k}; ask for at least one target", f"k 为 {k}；至少应查询一个目标")
     sought = _as_array(targets)
-    return KNearest(*_search(_as_array(geometries), sought, _owners(owners, len(sought)), k, np.inf))
+    return KNearest(*_search(geometries, sought, _owners(owners, len(sought)), k, np.inf))
 
 
-def count_within(geometries: Geometries, targets: Geometries, radius_m: float, *,
+def count_within(geometries: Asked, targets: Geometries, radius_m: float, *,
                  owners: ArrayLike | None = None) -> Integers:
     """Count the distinct owners of targets within ``radius_m`` (inclusive) of each geometry.
 
@@ -160,10 +197,10 @@ def count_within(geometries: Geometries, targets: Geometries, radius_m: float, *
     sought = _as_array(targets)
     # Numbered without gaps: a list of owners is kept per thread.
     owner = np.unique(_owners(owners, len(sought)), return_inverse=True)[1].astype(np.int64)
-    return _gather(_as_array(geometries), sought, owner, radius_m, np.empty(0))[0]
+    return _gather(geometries, sought, owner, radius_m, np.empty(0))[0]
 
 
-def decayed_sum(geometries: Geometries, targets: Geometries, weights: ArrayLike, radius_m: float) -> Floats:
+def decayed_sum(geometries: Asked, targets: Geometries, weights: ArrayLike, radius_m: float) -> Floats:
     """Sum the weights around each geometry, each fading linearly to 0 at ``radius_m``.
 
     Parameters
@@ -187,7 +224,7 @@ def decayed_sum(geometries: Geometries, targets: Geometries, weights: ArrayLike,
         The radius is not above 0, or ``weights`` has another length than ``targets``.
     """
     _check_radius(radius_m)
-    asked, sought = _as_array(geometries), _as_array(targets)
+    sought = _as_array(targets)
     weight = np.asarray(weights, dtype=np.float64)
     if radius_m == 0.0 or weight.shape != sought.shape:
         raise UsageError(
@@ -196,47 +233,46 @@ def decayed_sum(geometries: Geometries, targets: Geometries, weights: ArrayLike,
             "衰减求和要求半径大于 0，且每个目标各有一个权重；"
             f"实际半径为 {radius_m:g} 米，{len(sought)} 个目标有 {weight.size} 个权重",
         )
-    return _gather(asked, sought, _owners(None, len(sought)), radius_m, weight)[1]
+    return _gather(geometries, sought, _owners(None, len(sought)), radius_m, weight)[1]
 
 
-def _search(asked: Geometries, sought: Geometries, owner: Integers, k: int,
-            reach_m: float) -> tuple[Floats, Integers]:
+def _search(asked: Asked, sought: Geometries, owner: Integers, k: int, reach_m: float) -> tuple[Floats, Integers]:
     """Return distance and position of the nearest targets of ``k`` distinct owners, shapes (n, k)."""
     from gis._proximity_kernels import nearest_owners, overlapping
 
-    targets = _lay_out(sought)
-    distance_m = np.full((len(asked), k), float(reach_m))
-    index = np.full((len(asked), k), -1, dtype=np.int64)
+    targets = _lay_out_targets(sought)
+    given = asked if isinstance(asked, LaidOut) else _as_array(asked)
+    distance_m = np.full((len(given), k), float(reach_m))
+    index = np.full((len(given), k), -1, dtype=np.int64)
 
-    def work(rows: slice) -> None:
-        runs = ragged.cut_into_runs(ragged.flatten(asked[rows]))
+    def work(rows: slice, runs: ragged.Runs) -> None:
         overlaps = overlapping(runs, targets.runs, targets.corners, targets.polygons, targets.polygon_part)
         nearest_owners(runs, targets.runs, targets.edges, *overlaps, owner, distance_m[rows], index[rows])
         distance_m[rows][index[rows] < 0] = np.nan
 
-    in_chunks(work, len(asked))
+    for_runs(work, given)
     return distance_m, index
 
 
-def _gather(asked: Geometries, sought: Geometries, owner: Integers, radius_m: float,
+def _gather(asked: Asked, sought: Geometries, owner: Integers, radius_m: float,
             weight: Floats) -> tuple[Integers, Floats]:
     """Return the number of owners within the radius and the sum of their fading weights, shapes (n,)."""
     from gis._proximity_kernels import gather_owners, overlapping
 
-    targets = _lay_out(sought)
-    counts, sums = np.zeros(len(asked), dtype=np.int64), np.zeros(len(asked))
+    targets = _lay_out_targets(sought)
+    given = asked if isinstance(asked, LaidOut) else _as_array(asked)
+    counts, sums = np.zeros(len(given), dtype=np.int64), np.zeros(len(given))
 
-    def work(rows: slice) -> None:
-        runs = ragged.cut_into_runs(ragged.flatten(asked[rows]))
+    def work(rows: slice, runs: ragged.Runs) -> None:
         overlaps = overlapping(runs, targets.runs, targets.corners, targets.polygons, targets.polygon_part)
         gather_owners(runs, targets.runs, targets.edges, *overlaps, owner, float(radius_m), weight,
                       counts[rows], sums[rows])
 
-    in_chunks(work, len(asked))
+    for_runs(work, given)
     return counts, sums
 
 
-def _lay_out(targets: Geometries) -> _Targets:
+def _lay_out_targets(targets: Geometries) -> _Targets:
     """Put the edges, first vertices and polygons of the targets into trees."""
     runs = ragged.cut_into_runs(ragged.flatten(targets))
     corner = runs.run_first[runs.part_run[:-1]]
@@ -246,11 +282,24 @@ def _lay_out(targets: Geometries) -> _Targets:
     return _Targets(runs, edges, corners, box_tree.build_tree(runs.part_box[polygon_part]), polygon_part)
 
 
-def in_chunks(work: Callable[[slice], None], n: int) -> None:
-    """Do the work on all rows, in threads: neither shapely nor the compiled code holds Python's lock.
+def for_runs(work: Callable[[slice, ragged.Runs], None], asked: Asked) -> None:
+    """Do the work on all geometries, chunk by chunk, in threads.
 
-    Numba's own parallel loops are not used: they take longer to compile, their threads die with a
-    forked process, and one of their backends ends a process that asks from two threads.
+    Parameters
+    ----------
+    work
+        Called once for each chunk, in any order, with its rows and what they are made of.
+    asked
+        Shapely geometries, which are taken apart on the way and not kept, or laid out before.
+    """
+    if isinstance(asked, LaidOut):
+        in_threads(lambda chunk: work(*chunk), asked.chunks)
+    else:
+        in_chunks(lambda rows: work(rows, ragged.cut_into_runs(ragged.flatten(asked[rows]))), len(asked))
+
+
+def in_chunks(work: Callable[[slice], None], n: int) -> None:
+    """Do the work on all rows, chunk by chunk, in threads.
 
     Parameters
     ----------
@@ -259,17 +308,43 @@ def in_chunks(work: Callable[[slice], None], n: int) -> None:
     n
         Number of rows.
     """
+    in_threads(work, _chunks(n))
+
+
+def in_threads(work: Callable[[Item], Answer], items: Sequence[Item]) -> list[Answer]:
+    """Do the work on all items, in threads: neither shapely nor the compiled code holds Python's lock.
+
+    Numba's own parallel loops are not used: they take longer to compile, their threads die with a
+    forked process, and one of their backends ends a process that asks from two threads.
+
+    Parameters
+    ----------
+    work
+        Called once for each item, in any order.
+    items
+        Any number.
+
+    Returns
+    -------
+    What the work returned, in the order of the items.
+    """
+    n_threads = min(_n_threads(), len(items))
+    if n_threads <= 1:
+        return [work(item) for item in items]
+    with ThreadPoolExecutor(n_threads) as threads:
+        return list(threads.map(work, items))
+
+
+def _chunks(n: int) -> list[slice]:
+    """Return consecutive slices of n rows: few enough to stay cheap, enough to keep every thread busy."""
+    size = min(_CHUNK, max(_LEAST_CHUNK, -(-n // (2 * _n_threads()))))
+    return [slice(start, min(start + size, n)) for start in range(0, n, size)]
+
+
+def _n_threads() -> int:
     from numba import config  # numba.get_num_threads would start numba's own threads
 
-    chunks = [slice(start, min(start + _CHUNK, n)) for start in range(0, n, _CHUNK)]
-    n_threads = min(config.NUMBA_NUM_THREADS, len(chunks))
-    if n_threads <= 1:
-        for rows in chunks:
-            work(rows)
-        return
-    with ThreadPoolExecutor(n_threads) as threads:
-        for _ in threads.map(work, chunks):
-            pass
+    return max(int(config.NUMBA_NUM_THREADS), 1)
 
 
 def _owners(owners: ArrayLike | None, n_targets: int) -> Integers:

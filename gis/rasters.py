@@ -17,6 +17,9 @@ from gis.errors import CrsError, LayerError, LayerNotFoundError
 
 Bounds = tuple[float, float, float, float]
 
+# Not every such integer is a float64: the comparison with "no data" is left to GDAL.
+_WIDE_INTEGER_BYTES = 8
+
 
 @dataclass(frozen=True, eq=False)
 class Raster:
@@ -195,14 +198,40 @@ def _read_file(raster: Raster, row: int, column: int, n_rows: int, n_columns: in
     window = Window(column, row, n_columns, n_rows)
     with _dataset(raster.path) as file:
         if file.transform == raster.transform and file.shape == raster.shape:
-            cells = file.read(1, window=window, masked=True)
+            values = _read_band(file, window)
         else:
             declared = parse_crs(raster.source_crs or file.crs.to_wkt()).to_wkt()
             with _warped(file, raster.crs, declared, raster.is_categorical, raster) as moved:
-                cells = moved.read(1, window=window, masked=True)
+                values = _read_band(moved, window)
         scale, offset = float(file.scales[0]), float(file.offsets[0])
-    values = np.ma.filled(cells.astype(np.float64), np.nan)
-    return np.asarray(values if (scale, offset) == (1.0, 0.0) else values * scale + offset, dtype=np.float64)
+    if (scale, offset) != (1.0, 0.0):
+        values *= scale
+        values += offset
+    return values
+
+
+def _read_band(file: Any, window: Any) -> NDArray[np.float64]:
+    """Read a window of the first band as numbers, NaN where there is no data.
+
+    Where a value says that there is no data, the cells are compared with it as they come: GDAL's mask
+    is a second pass over the file.
+    """
+    from rasterio.enums import MaskFlags
+
+    kind, nodata = np.dtype(file.dtypes[0]), file.nodata
+    is_plain = set(file.mask_flag_enums[0]) <= {MaskFlags.nodata, MaskFlags.all_valid}
+    if not is_plain or kind.kind == "c" or (kind.kind in "iu" and kind.itemsize == _WIDE_INTEGER_BYTES):
+        return np.ma.filled(file.read(1, window=window, masked=True).astype(np.float64), np.nan)
+    values: NDArray[np.float64] = file.read(1, window=window, out_dtype=np.float64)
+    if nodata is None or np.isnan(nodata):
+        return values
+    if kind.kind == "f":
+        with np.errstate(over="ignore"):
+            nodata = kind.type(nodata)  # -3.40282346638529e+38, as the file may say, is no number of 4 bytes
+    is_missing = values == float(nodata)
+    if is_missing.any():
+        values[is_missing] = np.nan
+    return values
 
 
 @contextmanager

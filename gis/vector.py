@@ -13,6 +13,7 @@ from shapely import Geometry, STRtree
 
 from gis.bilingual import Text
 from gis.errors import UsageError
+from gis.proximity import in_threads
 
 Geometries = NDArray[Any]
 Floats = NDArray[np.float64]
@@ -22,6 +23,7 @@ AREA_TOLERANCE = 0.01
 """A repair may change the area of a polygon by this share at most."""
 
 _CELLS_PER_CHUNK = 200_000
+_ROWS_PER_CHUNK = 8_192
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -60,15 +62,29 @@ def repair(geometries: Geometries, dimensions: Collection[int] = (0, 1, 2)) -> R
         One entry per geometry, in order.
     """
     given = _as_array(geometries)
+    # Chunk after chunk: a few thousand geometries stay near the processor through all questions.
+    chunks = [given[start:start + _ROWS_PER_CHUNK] for start in range(0, max(len(given), 1), _ROWS_PER_CHUNK)]
+
+    def work(chunk: Geometries) -> Repair:
+        return _repair(chunk, dimensions)
+
+    parts = in_threads(work, chunks) if len(chunks) > 1 else [work(given)]
+    return Repair(np.concatenate([part.geometries for part in parts]), np.concatenate([part.status for part in parts]),
+                  tuple(reason for part in parts for reason in part.reasons))
+
+
+def _repair(given: Geometries, dimensions: Collection[int]) -> Repair:
     reasons: list[Text | None] = [None] * len(given)
     made = flat(given)
     is_nothing = shapely.is_missing(made) | shapely.is_empty(made)
     _tell(reasons, is_nothing, _NOTHING)
-    is_infinite = _has_infinite(made)
+    # What is valid is finite, so that only the others need be looked at.
+    is_faulty = ~shapely.is_valid(made) & ~is_nothing
+    is_infinite = np.zeros(len(made), dtype=np.bool_)
+    is_infinite[is_faulty] = _has_infinite(made[is_faulty])
     _tell(reasons, is_infinite, _INFINITE)
     is_rejected = is_nothing | is_infinite
-    is_odd = ~is_rejected
-    is_odd[is_odd] = ~shapely.is_valid(made[is_odd]) | (shapely.get_type_id(made[is_odd]) == _COLLECTION)
+    is_odd = ~is_rejected & (is_faulty | (shapely.get_type_id(made) == _COLLECTION))
     for row in np.flatnonzero(is_odd):
         made[row], reasons[row], is_rejected[row] = _repaired(made[row], dimensions)
     is_flat = ~is_rejected & (_size(made) <= 0.0)
@@ -337,8 +353,7 @@ def _has_infinite(geometries: Geometries) -> NDArray[np.bool_]:
 def _size(geometries: Geometries) -> Floats:
     """Return the area of polygons and the length of lines; infinity for what has neither."""
     dimension = shapely.get_dimensions(geometries)
-    size = np.full(len(geometries), np.inf)
-    size[dimension == 2] = shapely.area(geometries[dimension == 2])
+    size = np.where(dimension == 2, shapely.area(geometries), np.inf)
     size[dimension == 1] = shapely.length(geometries[dimension == 1])
     return size
 

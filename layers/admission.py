@@ -17,12 +17,14 @@ from gis.rasters import Bounds
 from gis.schemas import GEOMETRY_TYPES, FrameSchema, GeometryKind, Kind
 from gis.vector import flat, repair
 from layers.conversion import convert_fields, with_constants
+from layers.ids import TAIL, Ids, made_ids, unique_ids
 from layers.intake import Intake
-from layers.oddities import noted
-from layers.placement import Placed, place
+from layers.oddities import Repeats, noted
+from layers.placement import Placed, Placing, place, placed_by
 from layers.schemas import LayerSchema
 from layers.sources.types import LoadContext, RawVector
 from layers.types import CERTAINTIES, Certainty, LayerSpec, Ledger
+from layers.value_mapping import CODE_COLUMN, LAND_USE
 
 Mask = NDArray[np.bool_]
 
@@ -73,8 +75,29 @@ class Admitted:
     """Rows wholly outside the study area; of parcels they are rejected."""
 
 
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Overview:
+    """What has to be known of all rows of a layer before some of them can be admitted (``layers.survey``)."""
+
+    placing: Placing
+    """How they come into the metric CRS."""
+
+    ids: Ids
+    """Gives them ids, part after part."""
+
+    repeats: Repeats
+    """Finds the rows that repeat an earlier one, part after part."""
+
+    has_codes: bool = False
+    """The land use of some row is a code or a word of its own, so that all parts have a column for it."""
+
+    numeric: frozenset[str] = frozenset()
+    """Text columns of the file that hold nothing but numbers, for the condition ``where``."""
+
+
 def admit(raw: RawVector, spec: LayerSpec, schema: LayerSchema, context: LoadContext, *,
-          area: Bounds | None = None, taken: Collection[str] = frozenset(), n_before: int = 0) -> Admitted:
+          area: Bounds | None = None, taken: Collection[str] = frozenset(), n_before: int = 0,
+          overview: Overview | None = None) -> Admitted:
     """Turn what a source handed over into a frame of the run.
 
     Parameters
@@ -93,6 +116,8 @@ def admit(raw: RawVector, spec: LayerSpec, schema: LayerSchema, context: LoadCon
         Ids that earlier sources of the layer use.
     n_before
         Rows that earlier sources of the layer held; ids that must be made count on from there.
+    overview
+        What all rows of the layer have in common, where ``raw`` holds only some of them.
 
     Returns
     -------
@@ -110,7 +135,11 @@ def admit(raw: RawVector, spec: LayerSpec, schema: LayerSchema, context: LoadCon
     intake = _typed(raw, spec, schema)
     intake = intake.reject(_is_nothing(intake.frame), _NO_GEOMETRY)
     intake = _of_bearable_size(intake)
-    placed = place(intake.frame, spec, context, datum=raw.datum, area=area)
+    if overview is None:
+        placed = place(intake.frame, spec, context, datum=raw.datum, area=area)
+    else:
+        intake = _with_codes(intake, overview)
+        placed = placed_by(overview.placing, intake.frame, spec, context, is_part=True)
     intake = _placed(intake, placed)
     intake = _repaired(_outlined(intake, frame_schema), frame_schema)
     intake = _of_right_kind(intake, frame_schema)
@@ -119,10 +148,10 @@ def admit(raw: RawVector, spec: LayerSpec, schema: LayerSchema, context: LoadCon
     is_outside = _is_outside(intake.frame, context)
     if schema.name == "parcels":
         intake = intake.reject(is_outside, _OUTSIDE)
-    intake = _identified(intake, spec.name, taken, n_before)
+    intake = _identified(intake, spec.name, taken, n_before, overview.ids if overview else None)
     frame = _in_order(_with_all_columns(intake.frame, frame_schema), frame_schema)
     frame_schema.check(frame)
-    ledger = replace(intake.ledger(), notes=noted(frame, schema.id_column))
+    ledger = replace(intake.ledger(), notes=noted(frame, schema.id_column, overview.repeats if overview else None))
     return Admitted(frame.reset_index(drop=True), ledger, raw.datum_note or placed.datum_note, placed.crs,
                     int(is_outside.sum()))
 
@@ -172,8 +201,11 @@ def _frame_schema(schema: LayerSchema) -> FrameSchema:
 
 def _plain_frame(raw: RawVector, spec: LayerSpec) -> gpd.GeoDataFrame:
     frame = raw.frame if raw.frame.geometry.name == "geometry" else raw.frame.rename_geometry("geometry")
-    geometry = gpd.GeoSeries(flat(frame.geometry.to_numpy()), index=frame.index, crs=frame.crs, name="geometry")
-    return with_constants(frame.set_geometry(geometry), spec)
+    geometries = frame.geometry.to_numpy()
+    if (shapely.get_coordinate_dimension(geometries) > 2).any():
+        plane = gpd.GeoSeries(flat(geometries), index=frame.index, crs=frame.crs, name="geometry")
+        frame = frame.set_geometry(plane)
+    return with_constants(frame, spec)
 
 
 def _check_required(frame: gpd.GeoDataFrame, frame_schema: FrameSchema) -> None:
@@ -254,6 +286,14 @@ def _is_outside(frame: gpd.GeoDataFrame, context: LoadContext) -> Mask:
     return np.asarray(~shapely.intersects(area, frame.geometry.to_numpy()), dtype=bool)
 
 
+def _with_codes(intake: Intake, overview: Overview) -> Intake:
+    """Add the column of land-use codes to rows that hold nothing but words of the product."""
+    frame = intake.frame
+    if not overview.has_codes or CODE_COLUMN in frame.columns:
+        return intake
+    return intake.with_frame(frame.assign(**{CODE_COLUMN: frame[LAND_USE]}))
+
+
 def _placed(intake: Intake, placed: Placed) -> Intake:
     moved = intake.with_frame(placed.frame)
     return moved.reject(_is_nothing(moved.frame), _NOWHERE)
@@ -262,10 +302,13 @@ def _placed(intake: Intake, placed: Placed) -> Intake:
 def _of_right_kind(intake: Intake, frame_schema: FrameSchema) -> Intake:
     """Reject the rows whose geometry is not of a kind that the layer takes."""
     allowed = [name for kind in frame_schema.geometries for name in GEOMETRY_TYPES[kind]]
-    types = intake.frame.geometry.geom_type
-    is_wrong = ~types.isin(allowed).to_numpy()
-    reasons = [Text(zh=f"几何类型为 {found}，该图层须为 {'、'.join(allowed)}",
-                    en=f"geometry is a {found}, the layer takes {', '.join(allowed)}") for found in types[is_wrong]]
+    numbers = [shapely.GeometryType[name.upper()].value for name in allowed]
+    is_wrong = ~np.isin(shapely.get_type_id(intake.frame.geometry.to_numpy()), numbers)
+    if not is_wrong.any():
+        return intake
+    found = intake.frame.geometry[is_wrong].geom_type
+    reasons = [Text(zh=f"几何类型为 {kind}，该图层须为 {'、'.join(allowed)}",
+                    en=f"geometry is a {kind}, the layer takes {', '.join(allowed)}") for kind in found]
     return intake.reject(is_wrong, reasons)
 
 
@@ -282,53 +325,26 @@ def _repaired(intake: Intake, frame_schema: FrameSchema) -> Intake:
     return intake.repair(is_repaired, reasons(is_repaired)).reject(is_rejected, reasons(is_rejected))
 
 
-def _identified(intake: Intake, name: str, taken: Collection[str], n_before: int) -> Intake:
+def _identified(intake: Intake, name: str, taken: Collection[str], n_before: int, ids: Ids | None) -> Intake:
     """Give every row an id of its own: made from the row number where there is none, with a tail where it is used."""
     frame = intake.frame
     has_ids = intake.id_column in frame.columns
     wanted = np.array(frame[intake.id_column] if has_ids else [None] * len(frame), dtype=object)
     is_bare = pd.isna(wanted)
     if is_bare.any():
-        numbers = frame.index.to_numpy(dtype=np.int64)[is_bare] + n_before + 1
-        wanted[is_bare] = np.char.add(f"{name}-", np.char.zfill(numbers.astype(str), 6)).astype(object)
-    unique = np.array(unique_ids(wanted.tolist(), taken), dtype=object)
+        wanted[is_bare] = made_ids(name, frame.index.to_numpy(dtype=np.int64)[is_bare] + n_before)
+    if ids is None:
+        # The account names rejected rows by their ids, so that these must not become those of others.
+        reserved = {remark.feature_id for remark in intake.rejected.values() if TAIL in remark.feature_id}
+        unique = unique_ids(wanted, taken, reserved)
+    else:
+        unique = ids.assign(wanted)
     is_changed = np.asarray(wanted != unique, dtype=bool)
     column = pd.Series(unique, index=intake.frame.index, dtype=object)
     return intake.with_frame(intake.frame.assign(**{intake.id_column: column})).repair(is_changed, [
         Text(zh=f"编号 {old} 重复，改为 {new}", en=f"id {old!r} was used before, changed to {new!r}")
         for old, new in zip(wanted[is_changed], unique[is_changed], strict=True)
     ])
-
-
-def unique_ids(wanted: list[str], taken: Collection[str] = frozenset()) -> list[str]:
-    """Return ids of which no two are the same; the second of a kind ends in ``~2``, the third in ``~3``.
-
-    Parameters
-    ----------
-    wanted
-        Ids in the order of the rows.
-    taken
-        Ids that are used already.
-
-    Returns
-    -------
-    list of str
-        One per row; an id that is free stays as it is.
-    """
-    names = pd.Series(wanted, dtype=object)
-    is_used = names.duplicated().to_numpy() | names.isin(list(taken)).to_numpy()
-    if not is_used.any():
-        return wanted
-    result, used = list(wanted), {*wanted, *taken}
-    count: dict[str, int] = {}
-    for row in np.flatnonzero(is_used):
-        name = free = wanted[row]
-        while free in used:
-            count[name] = count.get(name, 1) + 1
-            free = f"{name}~{count[name]}"
-        used.add(free)
-        result[row] = free
-    return result
 
 
 def _with_all_columns(frame: gpd.GeoDataFrame, frame_schema: FrameSchema) -> gpd.GeoDataFrame:

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from gis.bilingual import Text
 from gis.errors import UsageError
 from gis.schemas import Field
-from layers.cells import parsed
+from layers.cells import is_arrow_text, parsed, trimmed
 from layers.dates import parse_date
 from layers.intake import Intake
 from layers.quantities import check_unit, parse_quantity
@@ -212,13 +212,20 @@ def _convert(intake: Intake, field: Field, given: str, *, is_identity: bool) -> 
     return intake.repair(is_lost, [_unreadable(field, value) for value in before[is_lost]])
 
 
+def as_texts(column: pd.Series[Any]) -> NDArray[np.object_]:
+    """Return the cells of a column as :func:`parse_text` reads them, shape (rows,)."""
+    if is_arrow_text(column):
+        return trimmed(column)
+    # Texts mostly differ from row to row, so that looking for equal ones would cost more than it saves.
+    texts = [value.strip() or None if type(value) is str else parse_text(value) for value in column.tolist()]
+    return np.array([*texts, None], dtype=object)[:-1]
+
+
 def _converted(column: pd.Series[Any], field: Field, given: str) -> pd.Series[Any]:
     if field.kind == "number":
         return pd.Series(_numbers(column, field, given), index=column.index, dtype=np.float64)
     if field.kind == "text":
-        # Texts mostly differ from row to row, so that looking for equal ones would cost more than it saves.
-        texts = [value.strip() or None if type(value) is str else parse_text(value) for value in column.tolist()]
-        return pd.Series(texts, index=column.index, dtype=object)
+        return pd.Series(as_texts(column), index=column.index, dtype=object)
     parsers: Mapping[str, Callable[[Any], object]] = {"flag": parse_flag, "date": parse_date}
     return pd.Series(parsed(column, parsers[field.kind]), index=column.index, dtype=object)
 

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import difflib
-import hashlib
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 
 import geopandas as gpd
 import pandas as pd
@@ -17,12 +15,13 @@ from shapely import Geometry, MultiPolygon, Polygon
 
 from gis.bilingual import Text
 from gis.crs import parse_crs, require_metric
-from gis.errors import LayerError, LayerNotFoundError, SchemaError, SitingToolError, UsageError
+from gis.errors import LayerNotFoundError, SchemaError, SitingToolError, UsageError
 from gis.progress import Progress, silent
 from gis.rasters import Bounds
-from layers.admission import admit
+from layers.admission import Admitted, admit
 from layers.schemas import LAYERS
 from layers.sources import SOURCES
+from layers.sources.files import sha256_of
 from layers.sources.types import LoadContext, RawRaster, RawVector
 from layers.types import CERTAINTIES, CityLayers, LayerProvenance, LayerSpec, Ledger
 
@@ -31,8 +30,6 @@ ABSENT = "none"
 
 STEP = Text(zh="读取图层", en="Reading layers")
 """What progress is told while layers are read."""
-
-_BLOCK_BYTES = 1 << 20
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -47,6 +44,20 @@ class Reading:
 
     provenance: LayerProvenance
     """Where it came from and what became of its rows."""
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class LoadedBatch:
+    """Some rows of a layer, ready for the run."""
+
+    frame: gpd.GeoDataFrame
+    """Rows as :func:`load_layers` gives them, with a RangeIndex from 0."""
+
+    first_row: int
+    """Row of the source with which the batch begins, from 0, counted among those that meet the condition."""
+
+    provenance: LayerProvenance
+    """That of the layer, with the ledger, the certainty and the rows outside of this batch alone."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -120,37 +131,61 @@ def load_layers(specs: Sequence[LayerSpec], *, metric_crs: str, n_parcels: int =
     )
 
 
-def sha256_of(files: Sequence[str]) -> str:
-    """Return the SHA-256 of files read one after another, in hexadecimal.
+def iter_layer(spec: LayerSpec, *, metric_crs: str, area_of_interest: Polygon | MultiPolygon | None,
+               rows_per_batch: int = 50_000) -> Iterator[LoadedBatch]:
+    """Read, place, repair and check a GeoParquet layer some rows at a time, within a memory that does not grow.
+
+    The batches joined are what :func:`load_layers` makes of the whole file, and their ledgers add up to its
+    ledger: ids are unique and duplicates noted across batches, CRS and datum decided once. For this the file is
+    looked through before the first batch (:mod:`layers.survey`).
 
     Parameters
     ----------
-    files
-        Paths; for one file this is what ``sha256sum`` prints, for the parts of a shapefile what
-        ``cat`` of them in this order would give.
+    spec
+        A vector layer of the source ``vector_file`` whose path is a GeoParquet file.
+    metric_crs
+        Projected CRS of the run, in metres.
+    area_of_interest
+        Study area in the metric CRS; None while it is not known.
+    rows_per_batch
+        Rows of the file in a batch, at least 1; a batch holds fewer where rows are rejected or left out by the
+        condition ``where``.
 
-    Returns
-    -------
-    str
-        64 digits; empty for no file.
+    Yields
+    ------
+    LoadedBatch
+        At least one, in the order of the file.
 
     Raises
     ------
-    LayerError
-        A file cannot be read.
+    UsageError
+        The layer is unknown, a raster, or no file that can be read in parts.
+    LayerNotFoundError, DataError
+        As for :func:`load_layers`.
     """
-    if not files:
-        return ""
-    digest = hashlib.sha256()
-    for name in files:
-        try:
-            with Path(name).open("rb") as file:
-                while block := file.read(_BLOCK_BYTES):
-                    digest.update(block)
-        except OSError as error:
-            raise LayerError(f"cannot read {name}: {error.strerror}; check the permission of the file",
-                             f"无法读取 {name}：{error.strerror}；请检查文件权限") from error
-    return digest.hexdigest()
+    require_metric(metric_crs)
+    for _, problem in group_specs([spec]).problems[:1]:
+        if isinstance(problem, UsageError):
+            raise problem
+    if LAYERS[spec.name].is_raster or rows_per_batch < 1:
+        raise UsageError(f"layer {spec.name!r} cannot be read in batches of {rows_per_batch} rows; name a vector layer "
+                         "and at least 1 row",
+                         f"图层 {spec.name!r} 无法按每批 {rows_per_batch} 行读取；请指定矢量图层，且每批至少 1 行")
+    context = LoadContext(metric_crs=metric_crs, frames={}, area_of_interest=area_of_interest)
+    return _batches(spec, context, rows_per_batch)
+
+
+def _batches(spec: LayerSpec, context: LoadContext, rows_per_batch: int) -> Iterator[LoadedBatch]:
+    from layers.sources.vector_file import read_parts
+    from layers.survey import survey
+
+    schema, area = LAYERS[spec.name], area_bounds(context)
+    overview = survey(spec, schema, context, area=area)
+    digest, first_row = sha256_of([spec.path]), 0
+    for raw in read_parts(spec, rows_per_batch, overview.numeric):
+        admitted = admit(raw, spec, schema, context, area=area, overview=overview)
+        yield LoadedBatch(frame=admitted.frame, first_row=first_row, provenance=_account(spec, raw, admitted, digest))
+        first_row += raw.n_read
 
 
 def group_specs(specs: Sequence[LayerSpec]) -> Grouped:
@@ -257,24 +292,26 @@ def take_in(spec: LayerSpec, raw: RawVector | RawRaster, context: LoadContext,
         Whatever the datum or the schema of the layer complains of.
     """
     if isinstance(raw, RawRaster):
-        return Reading(spec=spec, content=raw, provenance=_provenance(spec, raw, Ledger(1, 1)))
+        return Reading(spec=spec, content=raw, provenance=_provenance(spec, raw, Ledger(1, 1), sha256_of(raw.files)))
     schema = LAYERS[spec.name]
     frames = [reading.content for reading in earlier if isinstance(reading.content, gpd.GeoDataFrame)]
     taken = frozenset(str(name) for frame in frames for name in frame[schema.id_column])
     n_before = sum(reading.provenance.ledger.read for reading in earlier)
     admitted = admit(raw, spec, schema, context, area=area_bounds(context), taken=taken, n_before=n_before)
-    record = _provenance(spec, raw, admitted.ledger)
+    return Reading(spec=spec, content=admitted.frame, provenance=_account(spec, raw, admitted, sha256_of(raw.files)))
+
+
+def _account(spec: LayerSpec, raw: RawVector, admitted: Admitted, digest: str) -> LayerProvenance:
+    record = _provenance(spec, raw, admitted.ledger, digest)
     certainties = {record.certainty, *admitted.frame["certainty"].unique()}
     worst = max(certainties, key=CERTAINTIES.index) if len(admitted.frame) else record.certainty
-    record = replace(record, datum=admitted.datum_note, crs=admitted.crs, certainty=worst,
-                     n_outside=admitted.n_outside)
-    return Reading(spec=spec, content=admitted.frame, provenance=record)
+    return replace(record, datum=admitted.datum_note, crs=admitted.crs, certainty=worst, n_outside=admitted.n_outside)
 
 
-def _provenance(spec: LayerSpec, raw: RawVector | RawRaster, ledger: Ledger) -> LayerProvenance:
+def _provenance(spec: LayerSpec, raw: RawVector | RawRaster, ledger: Ledger, digest: str) -> LayerProvenance:
     return LayerProvenance(
         layer=spec.name, source=spec.source, certainty=raw.certainty or spec.certainty, ledger=ledger,
-        path=raw.path, sha256=sha256_of(raw.files), datum=raw.datum_note,
+        path=raw.path, sha256=digest, datum=raw.datum_note,
         crs=raw.crs if isinstance(raw, RawRaster) else "",
         licence=spec.licence or raw.licence, attribution=spec.attribution or raw.attribution,
         approval_number=spec.approval_number or raw.approval_number, vintage=spec.vintage or raw.vintage,

@@ -29,6 +29,7 @@ from gis.rasters import Bounds
 from layers.sources.types import LoadContext
 from layers.types import Datum, LayerSpec
 
+Floats = NDArray[np.float64]
 Family = Literal["wgs84", "cgcs2000", "other"]
 
 _DEGREES = "EPSG:4326"
@@ -53,6 +54,20 @@ class Placed:
 
     crs: str
     """CRS it came in."""
+
+
+@dataclass(frozen=True, slots=True)
+class Placing:
+    """How the rows of a layer come into the metric CRS."""
+
+    crs: CRS
+    """CRS they are in."""
+
+    datum: Datum
+    """Datum they are in."""
+
+    note: str
+    """How that is known."""
 
 
 def place(frame: gpd.GeoDataFrame, spec: LayerSpec, context: LoadContext, *,
@@ -86,20 +101,69 @@ def place(frame: gpd.GeoDataFrame, spec: LayerSpec, context: LoadContext, *,
     UsageError
         The option ``swap_axes`` is neither true nor false.
     """
-    labelled = _swapped(_labelled(frame, spec), spec)
-    crs = parse_crs(labelled.crs)
-    _refuse_old_datum(crs, spec, datum)
-    _check_axes(labelled, crs, spec, context.metric_crs, area)
-    found, note = declared_datum(crs, spec, datum)
-    possible = _without_impossible(labelled, crs)
+    bounds = shapely.bounds(frame.geometry.to_numpy()).reshape(-1, 4)
+    placing = placing_of(bounds, frame.crs, spec, context, datum=datum, area=area)
+    return placed_by(placing, frame, spec, context, bounds=bounds)
+
+
+def placing_of(bounds: Floats, crs: CRS | None, spec: LayerSpec, context: LoadContext, *,
+               datum: Datum | None = None, area: Bounds | None = None) -> Placing:
+    """Find out how a layer is placed, of the extents of its rows alone.
+
+    Parameters
+    ----------
+    bounds
+        Extents of rows in the file's own axes, shape (n, 4); of all rows, or of enough to speak for them.
+    crs
+        CRS that the file says, or None.
+    spec, context, datum, area
+        As for :func:`place`.
+
+    Raises
+    ------
+    DatumError, CrsError, UsageError
+        As for :func:`place`.
+    """
+    sides = [1, 0, 3, 2] if _is_swapped(spec) else [0, 1, 2, 3]
+    turned = bounds[:, sides]
+    known = _label(crs, turned, spec)
+    _refuse_old_datum(known, spec, datum)
+    _check_axes(turned, known, spec, context.metric_crs, area)
+    found, note = declared_datum(known, spec, datum)
+    return Placing(known, found, note + ("; axes swapped (declared)" if _is_swapped(spec) else ""))
+
+
+def placed_by(placing: Placing, frame: gpd.GeoDataFrame, spec: LayerSpec, context: LoadContext, *,
+              bounds: Floats | None = None, is_part: bool = False) -> Placed:
+    """Move a frame, or some rows of it, as a placing says.
+
+    Parameters
+    ----------
+    placing
+        Of :func:`placing_of`.
+    frame, spec, context
+        As for :func:`place`.
+    bounds
+        Extents of the rows in the file's own axes, where they are known.
+    is_part
+        The rows are some of many: that the projection holds none of them says nothing of the others.
+
+    Raises
+    ------
+    CrsError
+        No row can be moved.
+    """
+    found, crs = placing.datum, placing.crs
+    extents = shapely.bounds(frame.geometry.to_numpy()).reshape(-1, 4) if bounds is None else bounds
+    labelled = _swapped(frame if frame.crs == crs else frame.set_crs(crs, allow_override=True), spec)
+    possible = _without_impossible(labelled, crs, extents[:, [1, 0, 3, 2]] if _is_swapped(spec) else extents)
     if found in ("gcj02", "bd09"):
         on_ground = to_wgs84(possible, found)
     elif crs.is_geographic:
         on_ground = possible.set_crs(_LABELS[found], allow_override=True)
     else:
         on_ground = possible
-    swapped = "; axes swapped (declared)" if _is_swapped(spec) else ""
-    return Placed(_moved(on_ground, spec.name, context.metric_crs), note + swapped, crs_label(crs))
+    return Placed(_moved(on_ground, spec.name, context.metric_crs, is_part=is_part), placing.note, crs_label(crs))
 
 
 def undeclared_degrees(frame: gpd.GeoDataFrame, spec: LayerSpec,
@@ -126,7 +190,7 @@ def undeclared_degrees(frame: gpd.GeoDataFrame, spec: LayerSpec,
     crs = parse_crs(labelled.crs)
     if spec.datum or datum or datum_family(crs) != "wgs84" or not (crs.is_geographic or _is_web_mercator(crs)):
         return None
-    possible = _without_impossible(labelled, crs)
+    possible = _without_impossible(labelled, crs, shapely.bounds(labelled.geometry.to_numpy()).reshape(-1, 4))
     return to_wgs84_frame(possible[~possible.geometry.isna()])
 
 
@@ -192,18 +256,24 @@ def undeclared(name: str) -> DatumError:
 
 def _labelled(frame: gpd.GeoDataFrame, spec: LayerSpec) -> gpd.GeoDataFrame:
     """Return the frame with the CRS that the spec or the file says, or degrees where both are silent."""
+    bounds = shapely.bounds(frame.geometry.to_numpy()).reshape(-1, 4)
+    return frame.set_crs(_label(frame.crs, bounds, spec), allow_override=True)
+
+
+def _label(crs: CRS | None, bounds: Floats, spec: LayerSpec) -> CRS:
+    """Return the CRS that the spec or the file says, or degrees where both are silent."""
     if spec.crs:
-        return frame.set_crs(parse_crs(spec.crs), allow_override=True)
-    if frame.crs is not None:
-        return frame
-    if not _looks_like_degrees(frame):
+        return parse_crs(spec.crs)
+    if crs is not None:
+        return parse_crs(crs)
+    if not _looks_like_degrees(bounds):
         raise CrsError(
             f"layer {spec.name!r}: the file has no CRS; write crs = \"EPSG:4547\" (or the one it is in) under "
             f"[layers.{spec.name}] in the study file",
             f"图层 {spec.name!r}：文件没有坐标参考系；请在方案文件 [layers.{spec.name}] 下写明 crs = \"EPSG:4547\""
             "（或其实际坐标系）",
         )
-    return frame.set_crs(_DEGREES)
+    return parse_crs(_DEGREES)
 
 
 def _is_web_mercator(crs: CRS) -> bool:
@@ -234,24 +304,24 @@ def _swapped(frame: gpd.GeoDataFrame, spec: LayerSpec) -> gpd.GeoDataFrame:
     return frame.set_geometry(gpd.GeoSeries(turned, index=frame.index, crs=frame.crs, name=frame.geometry.name))
 
 
-def _finite_bounds(frame: gpd.GeoDataFrame) -> NDArray[np.float64]:
-    """Return the bounds of the rows that have finite ones, shape (n, 4)."""
-    bounds = shapely.bounds(frame.geometry.to_numpy()).reshape(-1, 4)
-    return np.asarray(bounds[np.isfinite(bounds).all(axis=1)], dtype=np.float64)
+def _finite(bounds: Floats) -> Floats:
+    """Return the bounds that are finite, shape (n, 4)."""
+    is_finite = np.isfinite(bounds).all(axis=1)
+    return bounds if is_finite.all() else bounds[is_finite]
 
 
-def _looks_like_degrees(frame: gpd.GeoDataFrame) -> bool:
+def _looks_like_degrees(bounds: Floats) -> bool:
     """Tell whether most rows could be degrees, in either order: one slip must not decide for the layer."""
-    bounds = _finite_bounds(frame)
-    return not len(bounds) or bool((np.abs(bounds) <= 180.0).all(axis=1).mean() > 0.5)
+    found = _finite(bounds)
+    return not len(found) or bool((np.abs(found) <= 180.0).all(axis=1).mean() > 0.5)
 
 
-def _check_axes(frame: gpd.GeoDataFrame, crs: CRS, spec: LayerSpec, metric_crs: str, area: Bounds | None) -> None:
+def _check_axes(bounds: Floats, crs: CRS, spec: LayerSpec, metric_crs: str, area: Bounds | None) -> None:
     """Refuse a layer that misses the area for a reason that its declaration explains.
 
     The middle half of the rows is asked too: a single stray row must not hide the mistake of all others.
     """
-    bounds = _finite_bounds(frame)
+    bounds = _finite(bounds)
     if area is None or not len(bounds):
         return
     declared = parse_crs(_DEGREES) if crs.is_geographic else crs
@@ -283,20 +353,22 @@ def _meets_once_swapped(extent: Bounds, area: Bounds, crs: CRS) -> bool:
     return bool(extent[1] <= east and extent[3] >= west and extent[0] <= north and extent[2] >= south)
 
 
-def _without_impossible(frame: gpd.GeoDataFrame, crs: CRS) -> gpd.GeoDataFrame:
+def _without_impossible(frame: gpd.GeoDataFrame, crs: CRS, bounds: Floats) -> gpd.GeoDataFrame:
     """Return the frame without the geometries that lie nowhere on the globe; one slip must not cost the layer."""
     limits = np.array([180.0, 90.0]) if crs.is_geographic else np.array([_FARTHEST_M, _FARTHEST_M])
-    bounds = np.abs(frame.geometry.bounds.to_numpy()) <= np.tile(limits, 2)
-    return frame if bounds.all() else frame.set_geometry(frame.geometry.where(bounds.all(axis=1)))
+    is_possible = (np.abs(bounds) <= np.tile(limits, 2)).all(axis=1)
+    return frame if is_possible.all() else frame.set_geometry(frame.geometry.where(is_possible))
 
 
-def _moved(frame: gpd.GeoDataFrame, name: str, metric_crs: str) -> gpd.GeoDataFrame:
+def _moved(frame: gpd.GeoDataFrame, name: str, metric_crs: str, *, is_part: bool = False) -> gpd.GeoDataFrame:
     """Return the frame in the metric CRS, without the rows that the projection cannot hold."""
+    if frame.crs == parse_crs(metric_crs):
+        return frame
     try:
         return to_metric(frame, metric_crs)
     except CrsError as error:
         is_lost = _beyond_projection(frame, metric_crs)
-        if is_lost.any() and not (is_lost | frame.geometry.isna().to_numpy()).all():
+        if is_lost.any() and (is_part or not (is_lost | frame.geometry.isna().to_numpy()).all()):
             return to_metric(frame.set_geometry(frame.geometry.where(~is_lost)), metric_crs)
         # Not a slip of single rows: the layer as a whole is declared wrongly.
         raise CrsError(f"layer {name!r}: {error.text.en}", f"图层 {name!r}：{error.text.zh}") from error

@@ -28,7 +28,7 @@ import pandas as pd
 from gis.bilingual import Text
 from gis.errors import SchemaError, UsageError
 from gis.schemas import Field
-from layers.cells import parsed
+from layers.cells import coded
 from layers.intake import Intake
 from layers.schemas import LAND_USES, LayerSchema
 from layers.types import LayerSpec
@@ -36,8 +36,12 @@ from layers.types import LayerSpec
 SCHEME_OPTION = "land_use_scheme"
 """Option of a spec: the classification of its land-use codes."""
 
-_LAND_USE = "land_use"
-_CODE_COLUMN = "land_use_code"
+LAND_USE = "land_use"
+"""Column whose values are looked up in the tables of codes."""
+
+CODE_COLUMN = "land_use_code"
+"""Column that keeps the codes as they came."""
+
 _TABLE = Path(__file__).with_name("land_use_codes.toml")
 _CODE = re.compile(r"(?:\d{2}){1,3}(?:H\d)?[A-Z]?|[A-Z]\d{0,2}[A-Z]?")
 _CODE_THEN_NAME = re.compile(r"([0-9A-Z]*)[\s\-_:、,(\[]*([^\W\d_A-Z][^()\[\]]*?)[)\]]?")
@@ -161,27 +165,28 @@ def map_values(intake: Intake, schema: LayerSchema, spec: LayerSpec) -> Intake:
         if column not in fields:
             intake = _map_column(intake, Field(name=column, title=Text(zh=column, en=column)), table, spec)
     for field in fields.values():
-        if field.name in intake.frame.columns and (field.name in tables or field.name == _LAND_USE):
+        if field.name in intake.frame.columns and (field.name in tables or field.name == LAND_USE):
             intake = _map_column(intake, field, tables.get(field.name, {}), spec)
     return intake
 
 
 def _map_column(intake: Intake, field: Field, table: Mapping[str, str], spec: LayerSpec) -> Intake:
     before = intake.frame[field.name]
-    plain = pd.Series(parsed(before, _plain), index=before.index, dtype=object)
+    places, plain = coded(before, _plain)
     if not _vocabulary(field):
         # A column of free words keeps what the study does not name, number or text as it came.
-        kept = [table.get(value, own) for own, value in zip(before, plain, strict=True)]
+        kept = [table.get(value, own) for own, value in zip(before, plain[places], strict=True)]
         return intake.with_frame(intake.frame.assign(**{field.name: pd.Series(kept, index=before.index)}))
-    scheme = _scheme(spec) if field.name == _LAND_USE else ""
-    numbers, texts = pd.factorize(plain)
-    found = {value: _word(value, field, table, scheme, spec) for value in sorted({*texts} - {""})}
-    words = np.array([found.get(value) for value in texts], dtype=object)
-    frame = intake.frame.assign(**{field.name: pd.Series(words[numbers], index=before.index, dtype=object)})
-    if field.name == _LAND_USE and _CODE_COLUMN not in frame.columns and any(found[v] != v for v in found):
-        frame = frame.assign(**{_CODE_COLUMN: plain.where(plain != "", None)})
-    is_lost = np.array([value in found and found[value] is None for value in texts], dtype=bool)[numbers]
-    reasons = [_unknown(field, value, spec.name) for value in plain[is_lost]]
+    scheme = _scheme(spec) if field.name == LAND_USE else ""
+    texts = sorted({str(plain[place]) for place in np.unique(places)} - {""})
+    found = {value: _word(value, field, table, scheme, spec) for value in texts}
+    words = np.array([found.get(value) for value in plain], dtype=object)
+    frame = intake.frame.assign(**{field.name: pd.Series(words[places], index=before.index, dtype=object)})
+    if field.name == LAND_USE and CODE_COLUMN not in frame.columns and any(found[v] != v for v in found):
+        codes = np.array([value or None for value in plain], dtype=object)[places]
+        frame = frame.assign(**{CODE_COLUMN: pd.Series(codes, index=before.index, dtype=object)})
+    is_lost = np.array([value in found and found[value] is None for value in plain], dtype=bool)[places]
+    reasons = [_unknown(field, value, spec.name) for value in plain[places[is_lost]]]
     mapped = intake.with_frame(frame)
     return mapped.reject(is_lost, reasons) if field.is_required else mapped.repair(is_lost, reasons)
 
@@ -191,7 +196,7 @@ def _word(value: str, field: Field, table: Mapping[str, str], scheme: str, spec:
         return table[value]
     if value in _vocabulary(field) or not _vocabulary(field):
         return value
-    return land_use_word(value, scheme, spec.name) if field.name == _LAND_USE else None
+    return land_use_word(value, scheme, spec.name) if field.name == LAND_USE else None
 
 
 def _word_of_code(code: str, scheme: str, layer: str) -> str | None:

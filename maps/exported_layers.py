@@ -12,7 +12,7 @@ import shapely
 from gis.bilingual import Language
 from layers.schemas import LAYERS
 from layers.types import CERTAINTIES
-from siting.tables import citation_text, parcel_table, top_candidates, unit_titles, zone_titles
+from siting.tables import citation_text, top_candidates, unit_titles, zone_titles
 from siting.types import EdgePlan, StudyResult
 
 INPUT_LAYERS = ("districts", "substations", "fibre_routes")
@@ -46,7 +46,7 @@ class ExportedLayer:
 
 
 def exported_layers(result: StudyResult, *, language: Language) -> tuple[ExportedLayer, ...]:
-    """Return the layers to write as GeoJSON; a layer without features is left out, and the parcels of a large study.
+    """Return the layers to write as GeoJSON, besides the parcels; a layer without features is left out.
 
     Parameters
     ----------
@@ -56,10 +56,7 @@ def exported_layers(result: StudyResult, *, language: Language) -> tuple[Exporte
         Language of the titles of units and zones.
     """
     own_parcels = parcel_inputs(result)
-    parcels = [] if is_large(len(result.candidates)) else [
-        ExportedLayer("parcels", "parcel_id", parcel_table(result, language=language), own_parcels)]
     layers = [
-        *parcels,
         ExportedLayer("top_candidates", "candidate_id", top_candidates(result, language=language), own_parcels),
         ExportedLayer("units", "unit_id", units_frame(result, language), ("districts", "zones")),
         ExportedLayer("zones", "zone_id", zones_frame(result, language), ("districts", "zones")),
@@ -69,6 +66,13 @@ def exported_layers(result: StudyResult, *, language: Language) -> tuple[Exporte
         *_demand_layer(result),
     ]
     return tuple(layer for layer in layers if len(layer.frame))
+
+
+def terms_of(result: StudyResult, inputs: tuple[str, ...]) -> list[dict[str, str]]:
+    """Return whom to name for a layer made of these input layers, and how far its sources may be trusted."""
+    return [{"layer": p.layer, "certainty": p.certainty, "licence": p.licence, "attribution": p.attribution,
+             "approval_number": p.approval_number, "vintage": p.vintage}
+            for p in result.city_layers.provenance if p.layer in inputs]
 
 
 def parcel_inputs(result: StudyResult) -> tuple[str, ...]:

@@ -7,12 +7,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from types import MappingProxyType
+from typing import Any
 
 import geopandas as gpd
+import pandas as pd
 
 from gis.bilingual import Text
 from layers.schemas import LAYERS
-from siting.tables import criterion_title
+from siting.tables import categorical, criterion_title
 from siting.types import StudyResult
 from siting.wording import CERTAINTY_WORDS, KIND_WORDS, LAND_USE_WORDS, PERMISSION_WORDS
 
@@ -102,13 +104,25 @@ def _named(column: str, known: Mapping[str, str]) -> str:
 
 def chinese_values(frame: gpd.GeoDataFrame, result: StudyResult) -> gpd.GeoDataFrame:
     """Return ``frame`` with Chinese words instead of the product's codes; columns keep their names."""
-    changed = {}
-    for column in frame.columns:
-        translate = _translation(str(column), result)
+    return frame.assign(**chinese_words(frame, result))
+
+
+def chinese_words(frame: pd.DataFrame, result: StudyResult) -> pd.DataFrame:
+    """Return the columns of ``frame`` that hold codes of the product, in Chinese words."""
+    changed: dict[str, object] = {}
+    for column in map(str, frame.columns):
+        translate = _translation(column, result)
         if translate is not None:
-            changed[column] = frame[column].map(
-                lambda value, say=translate: say(value) if isinstance(value, str) else value)
-    return frame.assign(**changed)
+            changed[column] = _translated(frame[column], translate)
+    return pd.DataFrame(changed, index=frame.index)
+
+
+def _translated(column: pd.Series[Any], say: Callable[[str], str]) -> object:
+    """Put each word of a column through ``say``, each of a categorical one once; what is no text stays."""
+    if isinstance(column.dtype, pd.CategoricalDtype):
+        words = column.cat.categories.tolist()
+        return categorical(column.cat.codes.to_numpy(), [say(w) if isinstance(w, str) else w for w in words])
+    return column.map(lambda value: say(value) if isinstance(value, str) else value)
 
 
 def _translation(column: str, result: StudyResult) -> Callable[[str], str] | None:

@@ -11,22 +11,25 @@ from importlib.resources import files
 
 from gis.bilingual import Language, Text
 from gis.progress import Progress, silent
+from maps._packing_block import pack_block
 from maps.map_layers import map_layers, pack_layer
 from maps.map_phrases import PHRASES
 from maps.map_study import study_data
 from maps.offline_page import inline_assets, seal
-from maps.packed_geometry import pack_block
 from maps.packed_parcels import pack_parcels
 from siting.types import StudyResult
 
-PANEL_SCRIPTS = ("blocks.js", "shapes.js", "canvas.js", "dom.js", "parcels.js", "vectors.js", "labels.js",
-                 "explain.js", "markers.js", "legend.js", "panels.js", "search.js", "start.js")
+PANEL_SCRIPTS = ("blocks.js", "shapes.js", "canvas.js", "dom.js", "ids.js", "scores.js", "rules.js", "parcels.js",
+                 "raster.js", "paint.js", "vectors.js", "labels.js", "explain.js", "compare.js", "markers.js",
+                 "legend.js", "weights.js", "weight_card.js", "filters.js", "filter_card.js", "export.js",
+                 "coordinates.js", "draw.js", "panels.js", "search.js", "start.js")
 """Browser code, in the order in which it is loaded."""
 
 PANEL_STYLES = ("page.css",)
 
 _PACKING = Text(zh="制作地图", en="drawing the map")
 _BLOCK = '<script type="application/octet-stream" id="suanzhi-{name}" data-kind="{kind}">{text}</script>\n'
+_PARCELS = _BLOCK.replace("{name}", "parcels").replace("{kind}", "parcels")
 _LANG = {"zh": "zh-CN", "en": "en"}
 
 
@@ -63,13 +66,14 @@ def render_map(result: StudyResult, *, language: Language = "zh", progress: Prog
         frame.add_child(PagePart(f"layer_{n}", html=_BLOCK.format(
             name=f"layer-{n}", kind="layer", text=pack_layer(layer, language))))
     progress(_PACKING, len(layers), total)
-    frame.add_child(PagePart("parcels", html=_BLOCK.format(
-        name="parcels", kind="parcels", text=pack_parcels(result, language))))
+    # The parcels may be tens of megabytes: they enter the finished page, which is read through several times before.
+    frame.add_child(PagePart("parcels", html=_PARCELS.format(text="")))
     progress(_PACKING, len(layers) + 1, total)
     frame.add_child(PagePart("study", html=_BLOCK.format(name="study", kind="study", text=pack_block(data, {})),
                              script=f"suanzhiPanel.start({map_name(frame)});"))
     title = f"{PHRASES['product'].to(language)} · {data['title']} · {data['study']}"
     page = seal(inline_assets(render_page(frame, title=title, language=_LANG[language])))
+    page = page.replace(_PARCELS.format(text=""), _PARCELS.format(text=pack_parcels(result, language)), 1)
     progress(_PACKING, total, total)
     return page
 

@@ -49,7 +49,7 @@ def build_manifest(result: StudyResult, files: Mapping[str, str]) -> Record:
                  "metric_crs": result.pack.metric_crs},
         "versions": versions(), "inputs": [_input(p) for p in result.city_layers.provenance],
         "ledger": ledger_by_layer(result), "missing_layers": missing_layers(result), "scheme": scheme_of(result),
-        "results": _results(result), "parcels_form": parcels_form(len(result.candidates)),
+        "results": _results(result), "parcels_form": parcels_form(result.census[0].n_candidates),
         "facts": [text(f) for f in result.facts],
         "notes": [text(n) for n in result.pack.notes], "files": dict(sorted(files.items())),
         "timings_s": {step: round(seconds, 3) for step, seconds in result.timings_s.items()},
@@ -176,14 +176,14 @@ def _results(result: StudyResult) -> Record:
 
 def _class_result(result: StudyResult, scores: SiteScores) -> Record:
     key = scores.site_class.class_id
-    area = result.candidates["area_m2"].to_numpy(dtype=np.float64)
+    census = result.census_for(key)
     rows = top_rows(result, key)
-    ids = result.candidates["parcel_id"].astype(str).to_numpy(dtype=object)
+    ids = result.candidates["parcel_id"].iloc[rows]
     return {
-        "class_id": key, "n_candidates": len(scores.score), "n_eligible": int(scores.eligible.sum()),
-        "area_m2": round(float(area.sum()), 1), "eligible_area_m2": round(float(area[scores.eligible].sum()), 1),
+        "class_id": key, "n_candidates": census.n_candidates, "n_eligible": census.n_eligible,
+        "area_m2": round(census.area_m2, 1), "eligible_area_m2": round(census.eligible_area_m2, 1),
         "best_score": round(float(scores.score[rows[0]]), SCORE_DECIMALS) if len(rows) else None,
-        "top_parcel_ids": [ids[i] for i in rows],
+        "top_parcel_ids": [str(key) for key in ids],
     }
 
 

@@ -17,8 +17,9 @@ from gis.bilingual import Language, Text
 from gis.schemas import Field
 from layers.schemas import LAYERS
 from maps import styles
+from maps._packing_block import pack_block
 from maps.map_phrases import PHRASES
-from maps.packed_geometry import pack_block, pack_geometry
+from maps.packed_geometry import pack_geometry
 from maps.styles import LAYER_STYLES, OTHER_LAYER, LayerStyle, Variant
 from siting.types import PolicyZone, StudyResult
 from siting.wording import CERTAINTY_WORDS, unit_word, word

@@ -8,13 +8,17 @@ from typing import Any
 import geopandas as gpd
 import numpy as np
 import pandas as pd
+from pyproj import CRS
 
 from gis.bilingual import Language, Text
+from gis.errors import SitingToolError
 from layers.schemas import LAYERS
 from maps import styles
+from maps._packing_rules import unchecked_rules
 from maps.map_phrases import PHRASES, phrases_in
-from maps.packed_parcels import permissions_of, unchecked_rules
+from maps.packed_parcels import permissions_of
 from siting.broken_rules import CATEGORICAL_TESTS
+from siting.city_pack import load_pack
 from siting.criteria import MEASURES
 from siting.types import (
     Citation,
@@ -35,23 +39,26 @@ def study_data(result: StudyResult, language: Language) -> dict[str, Any]:
     other: Language = "en" if language == "zh" else "zh"
     pack = result.pack
     permissions = permissions_of(result)
+    weights = _pack_weights(result)
     return {
         "language": language,
         "title": pack.title.to(language),
         "study": result.study.name,
         "phrases": phrases_in(language),
         "phrases_minor": {key: PHRASES[key].to(other) for key in (
-            "layers", "legend", "site_class", "top_candidates", "parcels_by_score", "parcels_excluded",
+            "layers", "legend", "weights", "filters", "draw", "site_class", "top_candidates", "parcels_by_score", "parcels_excluded",
             "edge_centres", "data")},
         "groups": [{"key": key, "title": text.to(language), "title_minor": text.to(other)}
                    for key, text in styles.GROUPS.items()],
         "bounds": _bounds(result),
+        "grid": _grid(result.city_layers.metric_crs),
         "n_top": result.study.n_top,
         "ramp": list(styles.SCORE_RAMP),
+        "ramp_edges": [styles.darker(colour) for colour in styles.SCORE_RAMP],
         "reason_looks": [{"title": look.title.to(language), "colour": look.colour, "hatch_deg": look.hatch_deg}
                          for look in styles.REASON_LOOKS],
         "permissions": [_permission(p, pack, language) for p in permissions],
-        "classes": [_site_class(scores, pack, language) for scores in result.scores],
+        "classes": [_site_class(scores, pack, weights, language) for scores in result.scores],
         "edge": _edge(result, language),
         "hosts": _hosts(result, language),
         "banner": banner_lines(result, language),
@@ -81,6 +88,22 @@ def _bounds(result: StudyResult) -> list[list[float]]:
     return [[south, west], [north, east]]
 
 
+def _grid(metric_crs: str) -> dict[str, Any] | None:
+    """Return the constants of a transverse Mercator grid, so that the page can tell its coordinates; else None."""
+    crs = CRS.from_user_input(metric_crs)
+    operation = crs.coordinate_operation
+    if operation is None or operation.method_name != "Transverse Mercator" or crs.ellipsoid is None:
+        return None
+    values = {p.name: p.value for p in operation.params}
+    return {
+        "name": f"{crs.geodetic_crs.name if crs.geodetic_crs else ''} {metric_crs}".strip(),
+        "central_meridian": values["Longitude of natural origin"],
+        "scale": values["Scale factor at natural origin"], "false_easting": values["False easting"],
+        "false_northing": values["False northing"], "a": crs.ellipsoid.semi_major_metre,
+        "f": 1.0 / crs.ellipsoid.inverse_flattening,
+    }
+
+
 def _citation(citation: Citation, pack: CityPack, language: Language) -> dict[str, Any]:
     document = next((d for d in pack.documents if d.document_id == citation.document), None)
     return {"document": document.title.to(language) if document else citation.document,
@@ -97,10 +120,11 @@ def _permission(permission: ZonePermission, pack: CityPack, language: Language) 
     }
 
 
-def _criterion(criterion: Criterion, language: Language) -> dict[str, Any]:
+def _criterion(criterion: Criterion, pack_weight: float | None, language: Language) -> dict[str, Any]:
     measure = MEASURES.get(criterion.criterion_id)
     title = measure.title.to(language) if measure else criterion.criterion_id
-    return {"title": title, "weight": criterion.weight, "worst": criterion.worst, "best": criterion.best,
+    return {"id": criterion.criterion_id, "title": title, "weight": criterion.weight, "pack_weight": pack_weight,
+            "worst": criterion.worst, "best": criterion.best,
             "unit": criterion.unit, "unit_word": unit_word(criterion.unit, language), "assumed": criterion.assumed}
 
 
@@ -114,14 +138,25 @@ def _rule(rule: ExclusionRule, is_excluding: bool, pack: CityPack, language: Lan
     }
 
 
-def _site_class(scores: SiteScores, pack: CityPack, language: Language) -> dict[str, Any]:
+def _pack_weights(result: StudyResult) -> dict[tuple[str, str], float]:
+    """Return the weights of the pack itself, by class and criterion; a study's own have taken their place in it."""
+    try:
+        pack = load_pack(result.study.city) if result.study.weights else result.pack
+    except SitingToolError:  # the pack's file has moved since
+        return {}
+    return {(c.site_class, c.criterion_id): c.weight for c in pack.criteria}
+
+
+def _site_class(scores: SiteScores, pack: CityPack, pack_weights: dict[tuple[str, str], float], language: Language
+                ) -> dict[str, Any]:
     table = scores.exclusions
     eligible = scores.score[scores.eligible]
     low, high = (float(np.quantile(eligible, q)) for q in (0.05, 0.95)) if len(eligible) else (0.0, 1.0)
     return {
         "id": scores.site_class.class_id, "title": scores.site_class.title.to(language),
         "citation": _citation(scores.site_class.citation, pack, language),
-        "criteria": [_criterion(c, language) for c in scores.criteria],
+        "criteria": [_criterion(c, pack_weights.get((c.site_class, c.criterion_id)), language)
+                     for c in scores.criteria],
         "rules": [_rule(rule, bool(excludes), pack, language)
                   for rule, excludes in zip(table.rules, table.excludes, strict=True)],
         "unchecked": unchecked_rules(table),

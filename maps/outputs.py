@@ -15,33 +15,27 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
-import numpy as np
-import pandas as pd
-
 from gis.bilingual import Language, Text
 from gis.errors import ExportError
 from gis.progress import Progress, silent
 from layers.exports.files import write_text
 from layers.exports.geojson import write_geojson
-from layers.exports.geoparquet import geometry_types, require_pyarrow, write_parquet
+from layers.exports.geoparquet import require_pyarrow
 from layers.exports.tables import write_csv
-from maps.exported_layers import ExportedLayer, edge_frame, exported_layers, is_large, parcel_inputs
+from maps.exported_layers import ExportedLayer, edge_frame, exported_layers, is_large, terms_of
 from maps.field_names import chinese_names, chinese_values
 from maps.folium_map import render_map
 from maps.ledger import LEDGER_FILE, write_ledger
 from maps.manifest import build_manifest
+from maps.parcel_files import LARGE_LAYER_FILE, n_candidates, write_parcels
 from maps.report import render_report
-from siting.explanation import LARGE_PARCELS_FILE, MANIFEST_FILE, PARCELS_FILE
-from siting.tables import contribution_table, parcel_table, top_candidates
+from siting.explanation import LARGE_PARCELS_FILE, MANIFEST_FILE
+from siting.tables import top_candidates
 from siting.types import StudyResult
 
 MAP_FILE = "map.html"
 REPORT_FILE = "report.html"
-LARGE_LAYER_FILE = "layers/parcels.parquet"
-FIELDS_FILE = "layers/parcels_fields.csv"
 _DRAFT_PREFIX = ".draft-"
-_ROWS_PER_GROUP = 131_072
-"""Rows of a large study that are tabulated and written at a time."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -113,7 +107,7 @@ def write_outputs(result: StudyResult, out_dir: Path | str, *, language: Languag
         The folder or a file cannot be written.
     """
     folder = check_writable(out_dir)
-    check_exportable(len(result.candidates))
+    check_exportable(n_candidates(result))
     pages = {MAP_FILE: render_map(result, language=language, progress=progress),
              REPORT_FILE: render_report(result, language=language)}
     with _foreign_errors(folder):
@@ -138,9 +132,8 @@ def _write_all(result: StudyResult, pages: Mapping[str, str], draft: Path, langu
     layers = exported_layers(result, language="en")
     translated = exported_layers(result, language="zh")
     step = Text(zh="写出成果", en="writing outputs")
-    # The parcels of a large study are three files instead of two tables (and two layers).
-    n_tables = (3 if is_large(len(result.candidates)) else 2) + (2 if result.edge_plan is None else 4)
-    total = 2 * len(layers) + len(pages) + n_tables + 1
+    n_parcel_files = 3 if is_large(n_candidates(result)) else 4
+    total = len(pages) + n_parcel_files + (2 if result.edge_plan is None else 4) + 1 + 2 * len(layers)
     names: list[str] = []
 
     def done(*written: str) -> None:
@@ -150,6 +143,7 @@ def _write_all(result: StudyResult, pages: Mapping[str, str], draft: Path, langu
     for name, page in pages.items():
         write_text(draft / name, page)
         done(name)
+    done(*write_parcels(result, draft, language=language))
     done(*_write_tables(result, draft, language))
     write_ledger(result.city_layers, draft / LEDGER_FILE)
     done(LEDGER_FILE)
@@ -166,24 +160,13 @@ def _write_layer(result: StudyResult, layer: ExportedLayer, draft: Path, name: s
     frame = chinese_values(layer.frame, result) if is_chinese else layer.frame
     write_geojson(frame, draft / name, id_column=layer.id_column,
                   fields=[(c, titles[c]) for c in columns],
-                  members={"name": layer.name, "provenance": _terms(result, layer.inputs)})
+                  members={"name": layer.name, "provenance": terms_of(result, layer.inputs)})
     return name
-
-
-def _terms(result: StudyResult, inputs: tuple[str, ...]) -> list[dict[str, str]]:
-    """Return whom to name for a layer, and how far its sources may be trusted."""
-    return [{"layer": p.layer, "certainty": p.certainty, "licence": p.licence, "attribution": p.attribution,
-             "approval_number": p.approval_number, "vintage": p.vintage}
-            for p in result.city_layers.provenance if p.layer in inputs]
 
 
 def _write_tables(result: StudyResult, draft: Path, language: Language) -> list[str]:
     names: list[str] = []
     tables = {"top_candidates.csv": top_candidates(result, language=language)}
-    if is_large(len(result.candidates)):
-        names += _write_large_parcels(result, draft, language)
-    else:
-        tables = {PARCELS_FILE: contribution_table(result, language=language), **tables}
     if result.edge_plan is not None:
         tables["edge_centres.csv"] = edge_frame(result, result.edge_plan, language)
     for name, table in tables.items():
@@ -194,21 +177,6 @@ def _write_tables(result: StudyResult, draft: Path, language: Language) -> list[
         write_csv(chinese_values(table, result), draft / chinese, columns=[(c, named[c]) for c in columns])
         names += [name, chinese]
     return names
-
-
-def _write_large_parcels(result: StudyResult, draft: Path, language: Language) -> list[str]:
-    """Write table and layer of many candidates as Parquet, and what their columns are called in Chinese."""
-    starts = range(0, len(result.candidates), _ROWS_PER_GROUP)
-    blocks = [np.arange(s, min(s + _ROWS_PER_GROUP, len(result.candidates))) for s in starts]
-    columns = [str(c) for c in contribution_table(result, rows=blocks[0][:1]).columns if c != "geometry"]
-    titles = chinese_names(columns, result)
-    write_parquet((pd.DataFrame(contribution_table(result, language=language, rows=rows).drop(columns="geometry"))
-                   for rows in blocks), draft / LARGE_PARCELS_FILE, titles=titles)
-    write_parquet((parcel_table(result, language="en", rows=rows) for rows in blocks), draft / LARGE_LAYER_FILE,
-                  titles=titles, types=geometry_types(np.asarray(result.candidates.geometry.array, dtype=object)),
-                  metadata={"provenance": _terms(result, parcel_inputs(result))})
-    write_csv(pd.DataFrame({"field": list(titles), "title_zh": list(titles.values())}), draft / FIELDS_FILE)
-    return [LARGE_PARCELS_FILE, LARGE_LAYER_FILE, FIELDS_FILE]
 
 
 def _put_in_place(draft: Path, folder: Path, names: list[str]) -> None:

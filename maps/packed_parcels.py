@@ -1,26 +1,26 @@
-"""All candidates of a study, with everything that a click must explain, as one packed block.
+"""All candidates of a study, with everything that a click must explain and any weights need, as one packed block.
 
-Columns of the block, besides the shapes of ``maps.packed_geometry`` (n candidates; class k, criterion j):
+Rows stand in the order of a Hilbert curve (``maps._packing_shapes``), not in that of the study. Columns of the block,
+besides the outlines, the ids (``maps._packing_ids``), raw values (``maps._packing_values``) and rules
+(``maps._packing_rules``); n candidates, class k:
 
 ======================  ====  ==========================================================================
-``area_m2``             f4    n
+``area``                u4    n, steps of ``meta["area_step_m2"]``
 ``land_use`` ...        u1/2  n, index into ``meta["words"]`` (land_use, district, certainty, unit, zone)
-``score_k``             f4    n
-``rank_k``              u4    n, 0 for an excluded one
-``coverage_k``          u2    n, share of weight measured, in 1/65535
-``permission_k``        i2    n, index into the study's list of permissions, -1 for none
-``main_reason_k``       i2    n, the excluding rule that is broken worst, -1 for an eligible one
-``raw_c``               f4    n, raw value; ``meta["raw_columns"][k][j]`` tells which column holds a criterion
-``share_j_k``           u2    n, contribution to the score, in 1/65535
-``broken_count_k``      u2    n, how many entries of the next three belong to the candidate
-``broken_rule_k``       u2    per entry, index of the rule
-``broken_value_k``      f4    per entry, measured value, NaN where there is none
-``broken_state_k``      u1    per entry, 1 broken, 0 not measured here (though measured elsewhere)
+``permission_k``        u1/2  n, one more than the index into the study's list of permissions, 0 for none
+``main_reason_k``       u1    n, one more than the excluding rule that is broken worst, 0 for an eligible one
+``best_k``              u4    rows of the best ``RANKS_KEPT`` eligible candidates, best first
 ======================  ====  ==========================================================================
+
+Equal columns of two classes are packed once; ``meta["same"]`` tells under which name. Scores, contributions, data
+coverage and ranks below the best are made in the browser, from the raw values.
 """
 
 from __future__ import annotations
 
+import hashlib
+from collections.abc import Mapping
+from dataclasses import asdict
 from typing import Any
 
 import numpy as np
@@ -28,126 +28,120 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from gis.bilingual import Language
-from maps.packed_geometry import pack_block, pack_geometry
-from siting.scoring import contributions_at
-from siting.types import ExclusionTable, SiteScores, StudyResult, ZonePermission
+from maps._packing_block import pack_block
+from maps._packing_ids import pack_ids
+from maps._packing_rules import main_reason, pack_rules
+from maps._packing_shapes import curve_order, pack_outlines
+from maps._packing_values import pack_values, score_error
+from siting.permissions import Permissions
+from siting.types import SiteScores, StudyResult, ZonePermission
 from siting.wording import CERTAINTY_WORDS, LAND_USE_WORDS, word
 
-WGS84 = "EPSG:4326"
-SHARE_STEPS = 65535
-"""Steps of a packed share between 0 and 1."""
+RANKS_KEPT = 100_000
+"""So many ranks under the study's own weights are those of the study; further ones are counted from packed values."""
+
+_AREA_STEP_M2 = 0.01
+_COARSE_AREA_STEP_M2 = 0.1
+_COARSE_FROM = 200_000
+_MOST_STEPS = 4e9
 
 Columns = dict[str, NDArray[Any]]
 
 
 def pack_parcels(result: StudyResult, language: Language) -> str:
-    """Pack all candidates of ``result``, in their order, with the words in ``language``."""
-    candidates = result.candidates
-    arrays: Columns = dict(pack_geometry(candidates.geometry.to_crs(WGS84)))
-    arrays["area_m2"] = candidates["area_m2"].to_numpy(dtype=np.float32)
-    words, codes = _coded_columns(result, language)
-    arrays |= codes
-    raw_columns = _raw_columns(result.scores, arrays)
-    permissions = permissions_of(result)
-    for k, scores in enumerate(result.scores):
-        arrays |= {f"{name}_{k}": values for name, values in _class_columns(scores, permissions).items()}
-    meta = {"ids": [str(i) for i in candidates["parcel_id"]], "words": words, "raw_columns": raw_columns}
+    """Pack all candidates of ``result``, with the words in ``language``."""
+    candidates, scores = result.candidates, result.scores
+    order = curve_order(candidates.geometry)
+    bits, arrays = pack_outlines(candidates.geometry, order)
+    beginnings, ids = pack_ids(candidates["parcel_id"].to_numpy(dtype=object)[order])
+    area_m2 = candidates["area_m2"].to_numpy(dtype=np.float64)
+    area_step, area = _areas(area_m2[order])
+    words, codes = _coded_columns(result, language, order)
+    column_of, scales, values = pack_values(scores, order)
+    rule_column_of, rule_columns, rules = pack_rules([s.exclusions for s in scores], area_m2, order)
+    arrays |= {**ids, "area": area, **codes, **values, **rules}
+    own = _class_columns(result, order)
+    same = _equal_columns(own)
+    arrays |= {name: column for name, column in own.items() if name not in same}
+    meta = {
+        "n": len(order), "bits": bits, "beginnings": beginnings, "area_step_m2": area_step, "words": words,
+        "value_column": column_of, "scales": [scale and asdict(scale) for scale in scales],
+        "score_error": score_error(len(order)), "rule_column": rule_column_of, "rule_columns": rule_columns,
+        "same": same,
+    }
     return pack_block(meta, arrays)
 
 
 def permissions_of(result: StudyResult) -> list[ZonePermission]:
     """List the permissions that occur among the candidates of any class, in the order of the pack."""
-    used = {(p.zone_id, p.development_type) for s in result.scores for p in s.permissions if p is not None}
+    used = set()
+    for scores in result.scores:
+        given = Permissions.of(scores.permissions)
+        used |= {(given.table[code].zone_id, given.table[code].development_type)
+                 for code in np.unique(given.codes) if code >= 0}
     return [p for p in result.pack.permissions if (p.zone_id, p.development_type) in used]
 
 
-def unchecked_rules(table: ExclusionTable) -> list[int]:
-    """Return the rules of which no candidate could be tested."""
-    return [int(j) for j in np.flatnonzero(np.isnan(table.shortfall).all(axis=0))] if len(table.shortfall) else []
+def best_rows(scores: SiteScores) -> NDArray[np.int64]:
+    """Return the rows of the best candidates of a class, best first, at most ``RANKS_KEPT``."""
+    ranked = np.flatnonzero((scores.rank > 0) & (scores.rank <= RANKS_KEPT))
+    return ranked[np.argsort(scores.rank[ranked])]
 
 
-def main_reason(table: ExclusionTable) -> NDArray[np.int16]:
-    """Return for each candidate the excluding rule that is broken worst (the first of equals); -1 for an eligible."""
-    worst = np.where(table.excludes, np.nan_to_num(table.shortfall, nan=0.0), 0.0)
-    if not worst.shape[1]:
-        return np.full(len(worst), -1, dtype=np.int16)
-    return np.where(worst.max(axis=1) > 0.0, worst.argmax(axis=1), -1).astype(np.int16)
+def _areas(area_m2: NDArray[np.float64]) -> tuple[float, NDArray[np.uint32]]:
+    """Hold areas in whole steps."""
+    finest = _AREA_STEP_M2 if len(area_m2) <= _COARSE_FROM else _COARSE_AREA_STEP_M2
+    step = max(finest, float(np.nanmax(area_m2, initial=0.0)) / _MOST_STEPS)
+    return step, np.rint(np.nan_to_num(area_m2) / step).astype(np.uint32)
 
 
-def _coded_columns(result: StudyResult, language: Language) -> tuple[dict[str, list[str]], Columns]:
+def _coded_columns(result: StudyResult, language: Language, order: NDArray[np.int64]
+                   ) -> tuple[dict[str, list[str]], Columns]:
     """Replace repeated words by their index in a list of words."""
-    candidates = result.candidates
-    shown = {
-        "land_use": [word(LAND_USE_WORDS, _text(code), language) for code in candidates["land_use"]],
-        "district": [_text(name) for name in candidates["district"]],
-        "certainty": [word(CERTAINTY_WORDS, _text(code), language) for code in candidates["certainty"]],
-        "unit": _titles(candidates["unit_id"], {u.unit_id: u.title.to(language) for u in result.pack.units}),
-        "zone": _titles(candidates["zone_id"], {z.zone_id: z.title.to(language) for z in result.pack.zones}),
-    }
+    titles = {"land_use": {key: text.to(language) for key, text in LAND_USE_WORDS.items()},
+              "certainty": {key: word(CERTAINTY_WORDS, key, language) for key in CERTAINTY_WORDS},
+              "unit": {u.unit_id: u.title.to(language) for u in result.pack.units},
+              "zone": {z.zone_id: z.title.to(language) for z in result.pack.zones}, "district": {}}
+    sources = {"land_use": "land_use", "district": "district", "certainty": "certainty", "unit": "unit_id",
+               "zone": "zone_id"}
     words: dict[str, list[str]] = {}
     codes: Columns = {}
-    for name, column in shown.items():
-        code, values = pd.factorize(pd.Series(column, dtype=object), sort=True)
-        words[name] = [str(v) for v in values]
-        codes[name] = code.astype(np.uint8 if len(values) < 256 else np.uint16)
+    for name, column in sources.items():
+        given, keys = pd.factorize(result.candidates[column].to_numpy(dtype=object), sort=False)
+        words[name], codes[name] = _worded(given[order], [str(key) for key in keys], titles[name])
     return words, codes
 
 
-def _titles(ids: pd.Series[Any], titles: dict[str, str]) -> list[str]:
-    return [titles.get(_text(key), _text(key)) for key in ids]
+def _worded(given: NDArray[np.intp], keys: list[str], titles: Mapping[str, str]) -> tuple[list[str], NDArray[Any]]:
+    """Return the words in order, and for each row its word; a missing one (-1) is an empty word."""
+    shown = [titles.get(key, key) for key in keys] + [""]  # the last one is for -1
+    words = sorted({shown[code] for code in np.unique(given)})
+    place = np.array([words.index(text) if text in words else 0 for text in shown])
+    return words, place[given].astype(np.uint8 if len(words) < 1 << 8 else np.uint16)
 
 
-def _text(value: object) -> str:
-    return "" if value is None or (isinstance(value, float) and np.isnan(value)) or value is pd.NA else str(value)
-
-
-def _raw_columns(all_scores: tuple[SiteScores, ...], arrays: Columns) -> list[list[int]]:
-    """Put each distinct raw column into ``arrays`` once: classes share many of them."""
-    held: list[NDArray[np.float32]] = []
-    by_bytes: dict[bytes, int] = {}
-    columns = []
-    for scores in all_scores:
-        row = []
-        for j in range(len(scores.criteria)):
-            values = scores.raw[:, j].astype(np.float32)
-            key = values.tobytes()
-            if key not in by_bytes:
-                by_bytes[key] = len(held)
-                held.append(values)
-            row.append(by_bytes[key])
-        columns.append(row)
-    arrays |= {f"raw_{c}": values for c, values in enumerate(held)}
+def _class_columns(result: StudyResult, order: NDArray[np.int64]) -> Columns:
+    """Return the columns of each class that are not shared by their making."""
+    place = {(p.zone_id, p.development_type): i + 1 for i, p in enumerate(permissions_of(result))}
+    to_row = np.empty(len(order), dtype=np.uint32)
+    to_row[order] = np.arange(len(order), dtype=np.uint32)
+    columns: Columns = {}
+    for k, scores in enumerate(result.scores):
+        given = Permissions.of(scores.permissions)
+        # The last entry is what -1 points at; a permission that no candidate has is in no list.
+        of_code = np.array([*(place.get((p.zone_id, p.development_type), 0) for p in given.table), 0], dtype=np.uint16)
+        columns[f"permission_{k}"] = of_code[given.codes[order]]
+        columns[f"main_reason_{k}"] = (main_reason(scores.exclusions)[order] + 1).astype(np.uint16)
+        columns[f"best_{k}"] = to_row[best_rows(scores)]
     return columns
 
 
-def _class_columns(scores: SiteScores, permissions: list[ZonePermission]) -> Columns:
-    """Return the columns of one class."""
-    place = {(p.zone_id, p.development_type): i for i, p in enumerate(permissions)}
-    columns: Columns = {
-        "score": scores.score.astype(np.float32),
-        "rank": scores.rank.astype(np.uint32),
-        "coverage": _shares(scores.data_coverage),
-        "permission": np.array([-1 if p is None else place[p.zone_id, p.development_type]
-                                for p in scores.permissions], dtype=np.int16),
-        "main_reason": main_reason(scores.exclusions),
-        **_broken(scores.exclusions),
-    }
-    added = contributions_at(scores, slice(None))
-    return columns | {f"share_{j}": _shares(added[:, j]) for j in range(len(scores.criteria))}
-
-
-def _shares(values: NDArray[np.float64]) -> NDArray[np.uint16]:
-    return np.rint(np.clip(np.nan_to_num(values), 0.0, 1.0) * SHARE_STEPS).astype(np.uint16)
-
-
-def _broken(table: ExclusionTable) -> Columns:
-    """List per candidate the rules that it breaks, and those that could be measured elsewhere but not there."""
-    unknown = np.isnan(table.shortfall)
-    unknown[:, unchecked_rules(table)] = False
-    row, rule = np.nonzero(table.broken | unknown)
-    return {
-        "broken_count": np.bincount(row, minlength=len(table.shortfall)).astype(np.uint16),
-        "broken_rule": rule.astype(np.uint16),
-        "broken_value": table.measured[row, rule].astype(np.float32),
-        "broken_state": table.broken[row, rule].astype(np.uint8),
-    }
+def _equal_columns(columns: Columns) -> dict[str, str]:
+    """Return for each column that repeats an earlier one the name of that."""
+    first: dict[tuple[int, bytes], str] = {}
+    same = {}
+    for name, values in columns.items():
+        key = len(values), hashlib.sha256(np.ascontiguousarray(values).data).digest()
+        if first.setdefault(key, name) != name:
+            same[name] = first[key]
+    return same

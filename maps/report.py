@@ -38,10 +38,12 @@ def render_report(result: StudyResult, *, language: Language) -> str:
     ]
     lang = "zh-CN" if language == "zh" else "en"
     body = "\n".join(part for part in parts if part)
+    images = "; img-src data:" if "data:image/png" in body else ""
     return (f'<!DOCTYPE html>\n<html lang="{lang}">\n<head>\n<meta charset="utf-8">\n'
             '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
             # Even a mistake in escaping could then run nothing and call no one.
-            "<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; style-src 'unsafe-inline'\">\n"
+            "<meta http-equiv=\"Content-Security-Policy\" "
+            f"content=\"default-src 'none'; style-src 'unsafe-inline'{images}\">\n"
             f"<title>{report_front.heading(result, language)}</title>\n"
             f"<style>\n{_style()}</style>\n</head>\n<body>\n<main>\n{body}\n</main>\n"
             "</body>\n</html>\n")

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from html import escape
+from typing import Any
 
 import numpy as np
 import shapely
@@ -21,13 +22,15 @@ _SMALLEST_PX2 = 5.0
 _SMALL_SIDE_PX = 2.2
 
 MOST_SHAPES = 20_000
-"""Most shapes of one style of which each is drawn; of more, those too small to see fill the cells of a grid."""
+"""Most parcels of which each is drawn by its outline; more are painted (``maps.report_raster``)."""
 
 # Okabe and Ito's palette: told apart with any kind of colour vision, and in grey by lightness.
 BLUE, ORANGE, GREEN, BLACK = "#0072b2", "#d55e00", "#009e73", "#1a1a1a"
 GREY, PALE = "#c9c9c9", "#f4f2ec"
 
 Points = NDArray[np.float64]
+Geometries = Any
+"""A sequence, an array or a GeoSeries of geometries."""
 
 
 class MapSheet:
@@ -39,6 +42,7 @@ class MapSheet:
         self.scale = min((WIDTH_PX - 2 * _MARGIN_PX) / max(max_x - min_x, 1.0),
                          (_TALLEST_PX - 2 * _MARGIN_PX) / max(max_y - min_y, 1.0))
         self.height = (max_y - min_y) * self.scale + 2 * _MARGIN_PX
+        self.width = WIDTH_PX
         self.left = (WIDTH_PX - (max_x - min_x) * self.scale) / 2
         self.origin = (min_x, max_y)
         self.title = title
@@ -51,22 +55,17 @@ class MapSheet:
         y = (self.origin[1] - coordinates[:, 1]) * self.scale + _MARGIN_PX
         return np.column_stack([x, y])
 
-    def points(self, geometries: Iterable[Geometry]) -> Points:
+    def points(self, geometries: Geometries) -> Points:
         """Return a pixel position inside each geometry, shape (n, 2)."""
-        array = np.asarray(list(geometries), dtype=object)
+        array = np.asarray(geometries, dtype=object)
         if not len(array):
             return np.empty((0, 2))
         return self.to_sheet(shapely.get_coordinates(shapely.point_on_surface(array)))
 
-    def shapes(self, geometries: Iterable[Geometry], style: str) -> None:
+    def shapes(self, geometries: Geometries, style: str) -> None:
         """Paint polygons or lines, all in one style (SVG attributes)."""
-        array = np.asarray(list(geometries), dtype=object)
+        array = np.asarray(geometries, dtype=object)
         array = array[~(shapely.is_missing(array) | shapely.is_empty(array))]
-        if len(array) > MOST_SHAPES:
-            is_tiny = (shapely.get_dimensions(array) == 2) & (shapely.area(array) * self.scale ** 2 < _SMALLEST_PX2)
-            path = _grid_path(self.to_sheet(shapely.get_coordinates(shapely.centroid(array[is_tiny]))))
-            self.parts.append(f'<path d="{path}" {style}/>')
-            array = array[~is_tiny]
         if not len(array):
             return
         # normalize winds holes against their outline, so that the non-zero fill rule leaves them open.
@@ -139,23 +138,6 @@ def _path(shape: Geometry) -> str:
             xy = xy[:-1] if is_area else xy
             written.append("M" + "L".join(f"{x:g} {y:g}" for x, y in xy) + ("z" if is_area else ""))
     return "".join(written)
-
-
-def _grid_path(positions: Points) -> str:
-    """Fill the cells of a grid that hold at least one position; neighbours in a row become one bar.
-
-    The path is no longer than the sheet has cells, whatever the number of positions.
-    """
-    if not len(positions):
-        return ""
-    cells = np.unique(np.floor(positions[:, ::-1] / _SMALL_SIDE_PX).astype(np.int64), axis=0)
-    is_first = np.ones(len(cells), dtype=np.bool_)
-    is_first[1:] = (np.diff(cells[:, 0]) != 0) | (np.diff(cells[:, 1]) != 1)
-    starts = np.flatnonzero(is_first)
-    lengths = np.diff(np.append(starts, len(cells))) * _SMALL_SIDE_PX
-    corners = cells[starts, ::-1] * _SMALL_SIDE_PX
-    return "".join(f"M{x:.1f} {y:.1f}h{length:.1f}v{_SMALL_SIDE_PX}h-{length:.1f}z"
-                   for (x, y), length in zip(corners.tolist(), lengths.tolist(), strict=True))
 
 
 def spread(points: Points, least: float, x_range: tuple[float, float], y_range: tuple[float, float]) -> Points:

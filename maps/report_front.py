@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from html import escape
 
-import numpy as np
-
 from gis.bilingual import Language
 from layers.types import CERTAINTIES
 from maps.manifest import file_name, product_version
@@ -60,15 +58,15 @@ def summary(page: Page) -> str:
 
 
 def _summary_row(page: Page, scores: SiteScores) -> list[str]:
-    area = page.result.candidates["area_m2"].to_numpy(dtype=np.float64)
+    census = page.result.census_for(scores.site_class.class_id)
     rows = top_rows(page.result, scores.site_class.class_id)
     best = [page.say("无", "none"), "–", "–"]
     if len(rows):
         parcel = escape(str(page.result.candidates["parcel_id"].iloc[rows[0]]))
         best = [parcel, score_text(float(scores.score[rows[0]])),
                 page.amount(float(scores.data_coverage[rows[0]]), "share")]
-    return [page.text(scores.site_class.title), whole(len(scores.score)), whole(int(scores.eligible.sum())),
-            hectares(float(area[scores.eligible].sum())), *best]
+    return [page.text(scores.site_class.title), whole(census.n_candidates), whole(census.n_eligible),
+            hectares(census.eligible_area_m2), *best]
 
 
 def _edge_line(page: Page) -> str:
@@ -186,8 +184,9 @@ def _criteria_table(page: Page, scores: SiteScores) -> str:
     say = page.say
     headings = page.headings("!准则|Criterion", "#权重|Weight", "#0 分值|No points at", "#满分值|Full points at",
                              "#已测候选|Measured", "依据|Clause")
-    measured = 1.0 - np.isnan(scores.raw).mean(axis=0) if len(scores.raw) else np.zeros(len(scores.criteria))
-    rows = [_criterion_row(page, c, float(share)) for c, share in zip(scores.criteria, measured, strict=True)]
+    census = page.result.census_for(scores.site_class.class_id)
+    rows = [_criterion_row(page, c, n / max(census.n_candidates, 1))
+            for c, n in zip(scores.criteria, census.n_measured, strict=True)]
     title = page.text(scores.site_class.title)
     return page.table(say("评分准则：", "Criteria: ") + title, headings, rows)
 

@@ -9,6 +9,7 @@ import numpy as np
 from maps.report_basis import source_line
 from maps.report_figures import BLUE, GREY, MOST_SHAPES, ORANGE, PALE, MapSheet, swatch
 from maps.report_page import Page, hectares, items, score_text, whole
+from maps.report_raster import Drawn, paint_parcels, pixel_size_m
 from siting.broken_rules import CATEGORICAL_TESTS, required_of
 from siting.explanation import CriterionLine, Explanation, ReasonLine, explain_rows
 from siting.explanation_text import reason_text
@@ -27,7 +28,8 @@ def eligibility(page: Page) -> str:
     parts = []
     for scores in page.result.scores:
         title = page.text(scores.site_class.title)
-        n, kept = len(scores.score), int(scores.eligible.sum())
+        census = page.result.census_for(scores.site_class.class_id)
+        n, kept = census.n_candidates, census.n_eligible
         parts += [f"<h3>{title}</h3>",
                   page.paragraph(f"{n:,} 个候选地块中 {kept:,} 个合格，{n - kept:,} 个被排除。同一地块可违反多条规则。",
                                  f"{kept:,} of {n:,} candidates are eligible, {n - kept:,} are excluded. A parcel may "
@@ -85,6 +87,7 @@ def _units_table(page: Page, scores: SiteScores, title: str) -> str:
 def top_sites(page: Page) -> str:
     """Return the best sites of each class: a map, a table, and an explanation of the first few."""
     parts = []
+    drawn: Drawn | None = None
     for scores in page.result.scores:
         title = page.text(scores.site_class.title)
         rows = top_rows(page.result, scores.site_class.class_id)
@@ -92,30 +95,46 @@ def top_sites(page: Page) -> str:
         if not len(rows):
             parts.append(page.paragraph("没有合格地块。", "No parcel is eligible."))
             continue
-        parts += [_sites_figure(page, scores, title), _sites_table(page, scores, title)]
+        figure, drawn = _sites_figure(page, scores, title, drawn)
+        parts += [figure, _sites_table(page, scores, title)]
         parts += [_block(page, e) for e in explain_rows(page.result, scores.site_class.class_id, rows[:N_EXPLAINED])]
     return page.section("推荐地块", "Top sites", *parts)
 
 
-def _sites_figure(page: Page, scores: SiteScores, title: str) -> str:
+def _sites_figure(page: Page, scores: SiteScores, title: str, drawn: Drawn | None) -> tuple[str, Drawn | None]:
+    """Return the map of a class, and what was drawn where, for the next class."""
+    result = page.result
     caption = title + page.say("：合格地块与推荐地块", ": eligible parcels and top sites")
-    shapes = page.result.candidates.geometry.array
-    sheet = MapSheet(page.result.city_layers.area_of_interest, caption)
-    sheet.shapes(page.result.units.geometry, f'fill="{PALE}" stroke="#999" stroke-width="1"')
-    sheet.shapes(shapes[~scores.eligible], f'fill="{GREY}"')
-    sheet.shapes(shapes[scores.eligible], f'fill="{BLUE}"')
-    rows = top_rows(page.result, scores.site_class.class_id)
+    shapes, kept = np.asarray(result.candidates.geometry.array, dtype=object), scores.eligible
+    sheet = MapSheet(result.city_layers.area_of_interest, caption)
+    sheet.shapes(result.units.geometry, f'fill="{PALE}" stroke="#999" stroke-width="1"')
+    if len(shapes) > MOST_SHAPES:
+        drawn = paint_parcels(sheet, shapes, kept, (GREY, BLUE), drawn)
+        size = f"{pixel_size_m(sheet):.0f}"
+        caption += page.say(f"（地块过多：以约 {size} 米的像元绘出，含合格地块中心的像元按合格绘出）",
+                            f" (many parcels: drawn in pixels of about {size} m; one that holds the middle of an "
+                            "eligible parcel is shown as eligible)")
+    else:
+        sheet.shapes(shapes[~kept], f'fill="{GREY}"')
+        sheet.shapes(shapes[kept], f'fill="{BLUE}"')
+    rows = top_rows(result, scores.site_class.class_id)
     sheet.numbered(sheet.points(shapes[rows]), [str(scores.rank[i]) for i in rows], ORANGE)
-    names = page.result.units["name_zh" if page.language == "zh" else "name_en"]
-    for position, name in zip(sheet.points(page.result.units.geometry), names, strict=True):
+    names = result.units["name_zh" if page.language == "zh" else "name_en"]
+    for position, name in zip(sheet.points(result.units.geometry), names, strict=True):
         sheet.label(position, str(name))
     legend = (swatch(BLUE, page.say("合格", "eligible")) + swatch(GREY, page.say("被排除", "excluded"))
               + swatch(ORANGE, page.say("推荐地块及其名次", "top site and rank"), "circle"))
-    if max(int(scores.eligible.sum()), int((~scores.eligible).sum())) > MOST_SHAPES:
-        caption += page.say("（地块过多：看不清大小的地块合并为网格示意）",
-                            " (many parcels: those too small to see are shown as cells of a grid)")
-    caption += source_line(page, "parcels", "districts", "zones")
-    return page.figure(caption, sheet.render(page.language), legend)
+    caption += _held(page, scores) + source_line(page, "parcels", "districts", "zones")
+    return page.figure(caption, sheet.render(page.language), legend), drawn
+
+
+def _held(page: Page, scores: SiteScores) -> str:
+    """Say how many candidates a map shows, where it cannot show all."""
+    held, counted = len(scores.score), page.result.census_for(scores.site_class.class_id).n_candidates
+    if held == counted:
+        return ""
+    return page.say(f"（图中为保留明细的 {held:,} 个候选地块，共 {counted:,} 个）",
+                    f" (showing the {held:,} candidates kept in detail, of {counted:,})")
 
 
 def _sites_table(page: Page, scores: SiteScores, title: str) -> str:

@@ -27,6 +27,11 @@ SCORE_RAMP = ("#fcfbd2", "#d3eeb6", "#93d5ba", "#4cb9c2", "#2890bd", "#2661a6", 
 """Low to high: lightness falls all the way, so that the order survives any colour blindness and grey print."""
 
 
+def darker(colour: str, share: float = 0.55) -> str:
+    """Return a colour (``#rrggbb``) with ``share`` of its light: the rim of a small parcel."""
+    return "#" + "".join(f"{round(int(colour[at:at + 2], 16) * share):02x}" for at in (1, 3, 5))
+
+
 _SAME_AS_LAYER = Text(zh="", en="")
 
 

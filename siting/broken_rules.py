@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
 
 from siting.types import ExclusionRule
@@ -30,6 +31,7 @@ _PHRASE = re.compile(r"^(?P<rule>.+?)(?:\((?P<measured>[-+.\deE]+)(?P<relation>[
 _MOST_DECIMALS = 9
 _NEAR_HALF = 1e-3
 _EXACT_BELOW = 1e9
+_LEAST_SHORT, _GREATEST_SHORT = 1e-4, 1e6
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,8 +128,24 @@ def phrases(rule: ExclusionRule, measured: NDArray[np.float64]) -> tuple[NDArray
                     & (np.sign(rounded - required) == np.sign(measured - required)) & (rounded != required))
     keys = np.where(is_clear, rounded, measured)
     # Keys of both kinds may be equal numbers: their phrases are then equal too.
-    _, first, codes = np.unique(keys, return_index=True, return_inverse=True)
-    return codes.astype(np.int64), [phrase(rule, float(measured[i])) for i in first]
+    codes, distinct = pd.factorize(keys, use_na_sentinel=False)
+    first = np.empty(len(distinct), dtype=np.int64)
+    first[codes[::-1]] = np.arange(len(codes))[::-1]
+    return codes.astype(np.int64), _written(rule, measured[first], distinct, is_clear[first])
+
+
+def _written(rule: ExclusionRule, measured: NDArray[np.float64], rounded: NDArray[np.float64],
+             is_clear: NDArray[np.bool_]) -> list[str]:
+    """Write the phrases of distinct values; those that are clear need only their rounded number put in place."""
+    required = required_of(rule)
+    size = np.abs(rounded)
+    # Within these bounds the shortest digits of a number are those that ``plain`` finds.
+    is_short = is_clear & (size >= _LEAST_SHORT) & (size < _GREATEST_SHORT)
+    tails = {relation: f"{relation}{plain(required)} {rule.unit})" for relation in ("<", ">")}
+    head = f"{rule.rule_id}("
+    return [f"{head}{repr(number).removesuffix('.0')}{tails['<' if number < required else '>']}" if short
+            else phrase(rule, value)
+            for number, value, short in zip(rounded.tolist(), measured.tolist(), is_short.tolist(), strict=True)]
 
 
 def join(phrases: Iterable[str]) -> str:

@@ -161,6 +161,15 @@ def _unknown_names(pack: CityPack) -> Iterator[str]:
         yield from (f"rule {rule.rule_id!r}: unknown class {c!r}" for c in rule.site_classes if c not in classes)
     yield from (f"unknown layer {s.name!r}" for s in pack.layer_specs if s.name not in LAYERS)
     yield from (f"unknown host layer {h.layer!r}" for h in pack.edge.host_kinds if h.layer not in LAYERS)
+    if pack.capacity is not None:
+        targets, units = {t.target_id for t in pack.targets}, {u.unit_id for u in pack.units}
+        yield from (f"capacity is for unknown class {c!r}" for c in [pack.capacity.site_class] if c not in classes)
+        yield from (f"reading {r.reading_id!r} is of unknown target {r.target_id!r}" for r in pack.capacity.readings
+                    if r.target_id not in targets)
+        yield from (f"capacity limit of unknown zone {m.zone_id!r}" for m in pack.capacity.limits
+                    if m.zone_id not in zones)
+        yield from (f"known share of unknown unit {k.unit_id!r}" for k in pack.capacity.known_shares
+                    if k.unit_id not in units)
 
 
 def _bad_criteria(pack: CityPack) -> Iterator[str]:
@@ -205,3 +214,11 @@ def _citations(pack: CityPack) -> Iterator[tuple[str, Citation, bool]]:
     for host in pack.edge.host_kinds:
         yield f"host {host.layer!r}", host.citation, host.assumed
     yield "edge settings", pack.edge.citation, bool(pack.edge.assumed)
+    if pack.capacity is not None:
+        yield "capacity settings", pack.capacity.citation, False
+        for reading in pack.capacity.readings:
+            yield f"reading {reading.reading_id!r}", reading.citation, False
+        for limit in pack.capacity.limits:
+            yield f"capacity limit of {limit.zone_id!r}", limit.citation, limit.assumed
+        for known in pack.capacity.known_shares:
+            yield f"known share of {known.unit_id!r}", known.citation, False

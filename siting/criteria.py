@@ -16,17 +16,9 @@ from numpy.typing import NDArray
 
 from gis import proximity
 from gis.bilingual import Text
+from siting.permissions import Permissions
 from siting.surroundings import Surroundings
-from siting.types import (
-    CityPack,
-    Criterion,
-    ExclusionTable,
-    HostKind,
-    Objective,
-    Permission,
-    SiteClass,
-    ZonePermission,
-)
+from siting.types import CityPack, Criterion, ExclusionTable, HostKind, Objective, Permission, SiteClass
 
 Floats = NDArray[np.float64]
 
@@ -42,7 +34,7 @@ class Scene:
     pack: CityPack
     site_class: SiteClass
     surroundings: Surroundings
-    permissions: tuple[ZonePermission | None, ...]
+    permissions: Permissions
     """Per candidate."""
     exclusions: ExclusionTable
 
@@ -129,27 +121,18 @@ def _demand_reach(scene: Scene, criterion: Criterion) -> Floats:
 
 
 def _policy_fit(scene: Scene, criterion: Criterion) -> Floats:
-    return np.array([np.nan if p is None else PERMISSION_FIT[p.permission] for p in scene.permissions])
+    fits = [PERMISSION_FIT[p.permission] for p in scene.permissions.table]
+    return scene.permissions.looked_up(fits, missing=np.nan)
 
 
 def _reusable_building_area(scene: Scene, criterion: Criterion) -> Floats:
-    """Reusable floor that the parcel states; else the floor of the buildings that stand on it."""
+    """Reusable floor that the parcel states; else the floor of the buildings whose middle stands on it."""
     around = scene.surroundings
-    if "building_area_m2" in around.candidates.columns:
-        stated = np.asarray(around.candidates["building_area_m2"], dtype=np.float64)
-        if not np.isnan(stated).all():
-            return stated
-    if not around.city_layers.has("buildings"):
-        return around.unknown()
-    buildings = around.city_layers.frame("buildings")
-    if "floor_area_m2" not in buildings.columns:
-        return around.unknown()
-    points = np.asarray(buildings.geometry.representative_point().array)
-    floor = np.nan_to_num(buildings["floor_area_m2"].to_numpy(dtype=np.float64))
-    on_parcel = proximity.nearest(points, around.geometries, max_distance_m=0.0).index
-    total = np.zeros(len(around))
-    np.add.at(total, on_parcel[on_parcel >= 0], floor[on_parcel >= 0])
-    return total
+    floor = around.floor_standing_on()
+    if "building_area_m2" not in around.candidates.columns:
+        return floor
+    stated = around.candidates["building_area_m2"].to_numpy(dtype=np.float64)
+    return np.where(np.isnan(stated), floor, stated)
 
 
 def _land_price_level(scene: Scene, criterion: Criterion) -> Floats:
@@ -176,7 +159,7 @@ def _distance_to_hosts(around: Surroundings, kind: HostKind) -> Floats:
     able = frame[kind.admits(frame)]
     if able.empty:
         return np.full(len(around), np.inf)
-    return proximity.nearest(around.geometries, np.asarray(able.geometry.array)).distance_m
+    return proximity.nearest(around.laid_out, np.asarray(able.geometry.array)).distance_m
 
 
 def _measure(zh: str, en: str, unit: str, objective: Objective, layers: tuple[str, ...],

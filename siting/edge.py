@@ -1,9 +1,10 @@
-"""Places edge centres: real hosts within reach of a substation, chosen to cover the most demand."""
+"""Places edge centres: real hosts that a substation can feed, chosen to cover the most demand."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Any
 
 import geopandas as gpd
 import numpy as np
@@ -11,32 +12,56 @@ import pandas as pd
 import shapely
 from numpy.typing import NDArray
 
-from gis import proximity
-from gis.errors import InfeasibleError, LayerNotFoundError
-from layers.schemas import LAYERS
+from gis.bilingual import Text
+from gis.errors import InfeasibleError, LayerNotFoundError, UsageError
+from gis.network import build_network, cost_matrix, snap_points, straight_cost_matrix
 from layers.types import CERTAINTIES, CityLayers
 from siting.demand import demand_points
-from siting.location import LocationSolution, max_covering
-from siting.types import CityPack, EdgePlan, EdgeSettings, HostKind, Study
+from siting.edge_hosts import EdgeHosts, find_hosts, select
+from siting.edge_stability import alternatives, stability
+from siting.location import LocationSolution, coverage_curve, max_covering
+from siting.location_conditions import SideConditions
+from siting.power import PowerLimit
+from siting.power_allocation import HeadroomAllocation, allocate_headroom
+from siting.types import CityPack, EdgePlan, Study
 from siting.zones import largest_overlap
 
-LESS_PREFERRED_M = 500.0
+Floats = NDArray[np.float64]
+Integers = NDArray[np.int64]
+
+LESS_PREFERRED_M = 3000.0
 """A host kind of preference 0 counts as this much farther than one of preference 1, among equal coverage."""
+
+SINGLE_FED_M = 3000.0
+"""A host with one feed counts as this much farther than one with two, among equal coverage."""
+
+CURVE_MARGIN = 1.5
+"""The curve goes on to this many times the number of centres asked for."""
 
 
 @dataclass(frozen=True, eq=False, slots=True)
-class _Hosts:
-    """Places that may house an edge centre, with their two feeds."""
+class _Question:
+    """What is asked of the location model."""
 
-    frame: gpd.GeoDataFrame
-    """host_id, host_kind, name, preference, certainty, geometry (point)."""
-    substations: gpd.GeoDataFrame
-    feeds: proximity.KNearest
-    """Two nearest substations, rows of ``substations``."""
+    demand: gpd.GeoDataFrame
+    hosts: EdgeHosts
+    distance_m: Floats
+    """Demand points x hosts, along the way that counts."""
+    n_facilities: int
+    radius_m: float
+    conditions: SideConditions
 
-    def __getitem__(self, rows: NDArray[np.int64] | NDArray[np.bool_]) -> _Hosts:
-        feeds = proximity.KNearest(self.feeds.distance_m[rows], self.feeds.index[rows])
-        return _Hosts(self.frame[rows] if rows.dtype == bool else self.frame.iloc[rows], self.substations, feeds)
+    @property
+    def weights(self) -> Floats:
+        return np.asarray(self.demand["demand"], dtype=np.float64)
+
+    @property
+    def tie_break(self) -> Floats:
+        """Distances by which plans of equal coverage are told apart."""
+        preference = self.hosts.frame["preference"].to_numpy(dtype=np.float64)
+        is_single = self.hosts.feeds.feed[:, 1] < 0
+        longer = (1.0 - preference) * LESS_PREFERRED_M + is_single * SINGLE_FED_M
+        return np.asarray(np.where(np.isfinite(self.distance_m), self.distance_m, 1e9) + longer, dtype=np.float64)
 
 
 def place_edge_centres(city_layers: CityLayers, units: gpd.GeoDataFrame, pack: CityPack, study: Study) -> EdgePlan:
@@ -45,62 +70,83 @@ def place_edge_centres(city_layers: CityLayers, units: gpd.GeoDataFrame, pack: C
     Raises
     ------
     LayerNotFoundError
-        There is no demand, no substation or no host layer.
+        There is no demand, no substation or no host layer, or no lines to measure reach along.
+    UsageError
+        The study names a demand point or a zone that there is not.
     InfeasibleError
-        More edge centres are asked for than there are hosts with a feed.
+        More edge centres are asked for than there are hosts, or the conditions contradict one another.
     """
+    question = _question(city_layers, units, pack, study)
+    solution = max_covering(question.distance_m, question.weights, n_facilities=question.n_facilities,
+                            service_radius=question.radius_m, conditions=question.conditions,
+                            tie_break=question.tie_break)
+    return _plan(solution, question, units, city_layers, pack, study)
+
+
+def _question(city_layers: CityLayers, units: gpd.GeoDataFrame, pack: CityPack, study: Study) -> _Question:
     settings = pack.edge
     n_facilities = settings.n_facilities if study.n_facilities is None else study.n_facilities
     radius_m = settings.service_radius_m if study.service_radius_m is None else study.service_radius_m
     demand = _demand_points(city_layers)
-    hosts = find_hosts(city_layers, settings)
+    hosts = find_hosts(city_layers, pack)
     if not 1 <= n_facilities <= len(hosts.frame):
         raise InfeasibleError(
             f"{n_facilities} edge centres were asked for, and {len(hosts.frame)} hosts lie within "
-            f"{settings.feed_radius_m:g} m of a substation; ask for fewer or add hosts",
-            f"要求布设 {n_facilities} 个边缘数据中心，但变电站 {settings.feed_radius_m:g} 米内只有 "
+            f"{settings.feed_radius_m:g} m of a substation that can feed them; ask for fewer or add hosts",
+            f"要求布设 {n_facilities} 个边缘数据中心，但变电站 {settings.feed_radius_m:g} 米内可供电的只有 "
             f"{len(hosts.frame)} 个宿主；请减少数量或补充宿主图层",
         )
-    distance_m = _distances_m(demand, hosts.frame)
-    # The preference moves a host outward only in the tie-break, so coverage is kept on true distance.
-    solution = max_covering(distance_m, demand["demand"].to_numpy(), n_facilities=n_facilities,
-                            service_radius=radius_m, tie_break=_tie_break(distance_m, hosts.frame))
-    return _plan(solution, distance_m, demand, hosts, units, city_layers, radius_m)
+    distance_m = _distances_m(demand, hosts.frame, city_layers, study.edge_distance)
+    return _Question(demand, hosts, distance_m, n_facilities, radius_m,
+                     _conditions(demand, hosts, distance_m, radius_m, units, pack, study))
 
 
-def find_hosts(city_layers: CityLayers, settings: EdgeSettings) -> _Hosts:
-    """Return the hosts of all kinds whose nearest substation is within the feed radius."""
-    kinds = [kind for kind in settings.host_kinds if city_layers.has(kind.layer)]
-    if not kinds or not city_layers.has("substations"):
-        names = ", ".join(k.layer for k in settings.host_kinds)
-        raise LayerNotFoundError(
-            f"edge centres need the layer substations and one of: {names}",
-            f"布设边缘数据中心需要变电站图层以及以下任一图层：{names}",
-        )
-    substations = _feeding(city_layers, settings)
-    frame = pd.concat([_hosts_of(city_layers, kind) for kind in kinds], ignore_index=True)
-    hosts = gpd.GeoDataFrame(frame, geometry="geometry", crs=city_layers.metric_crs)
-    feeds = proximity.k_nearest(np.asarray(hosts.geometry.array), np.asarray(substations.geometry.array), 2)
-    found = _Hosts(hosts, substations, feeds)
-    inside = shapely.intersects(np.asarray(hosts.geometry.array), city_layers.area_of_interest)
-    return found[(feeds.distance_m[:, 0] <= settings.feed_radius_m) & inside]
+def _conditions(demand: gpd.GeoDataFrame, hosts: EdgeHosts, distance_m: Floats, radius_m: float,
+                units: gpd.GeoDataFrame, pack: CityPack, study: Study) -> SideConditions:
+    spacing_m = pack.edge.spacing_m if study.edge_spacing_m is None else study.edge_spacing_m
+    quotas = pack.edge.quotas if study.edge_quotas is None else study.edge_quotas
+    zones = [z.zone_id for z in pack.zones]
+    given: dict[str, Any] = {}
+    if spacing_m > 0:
+        given |= {"min_spacing": spacing_m,
+                  "site_positions": shapely.get_coordinates(np.asarray(hosts.frame.geometry.array))}
+    if quotas:
+        unknown = [q.zone_id for q in quotas if q.zone_id not in zones]
+        if unknown:
+            raise UsageError(f"quota of unknown zone {unknown[0]!r}; known: {', '.join(zones)}",
+                             f"配额所指分区 {unknown[0]!r} 不存在；可用：{'、'.join(zones)}")
+        by_zone = {q.zone_id: q for q in quotas}
+        unit = largest_overlap(np.asarray(hosts.frame.geometry.array, dtype=object),
+                               np.asarray(units.geometry.array, dtype=object))
+        own = np.where(unit >= 0, units["zone_id"].to_numpy(dtype=object)[np.maximum(unit, 0)], "")
+        n = len(hosts.frame)
+        given |= {
+            "zone_of_site": np.array([zones.index(z) if z in zones else -1 for z in own], dtype=np.int64),
+            "zone_min": np.array([by_zone[z].min_sites if z in by_zone else 0 for z in zones], dtype=np.int64),
+            "zone_max": np.array([n if z not in by_zone or (most := by_zone[z].max_sites) is None else most
+                                  for z in zones], dtype=np.int64)}
+    if study.backup_demand:
+        ids = demand["demand_id"].astype(str).to_numpy(dtype=object)
+        lost = sorted(set(study.backup_demand) - set(ids.tolist()))
+        if lost:
+            raise UsageError(f"second cover is asked for unknown demand point {lost[0]!r}; see the layer demand",
+                             f"要求二次覆盖的需求点 {lost[0]!r} 不存在；请见需求图层")
+        given["needs_backup"] = np.isin(ids, list(study.backup_demand))
+        _require_second_host(demand, distance_m, given["needs_backup"], radius_m)
+    return SideConditions(**given)
 
 
-def _feeding(city_layers: CityLayers, settings: EdgeSettings) -> gpd.GeoDataFrame:
-    """Substations of a voltage that can feed an edge centre (those that may host one)."""
-    kind = next((k for k in settings.host_kinds if k.layer == "substations"), None)
-    frame = city_layers.frame("substations")
-    return frame if kind is None else frame[kind.admits(frame)].reset_index(drop=True)
-
-
-def _hosts_of(city_layers: CityLayers, kind: HostKind) -> gpd.GeoDataFrame:
-    frame = city_layers.frame(kind.layer)
-    frame = frame[kind.admits(frame)]
-    ids = frame[LAYERS[kind.layer].id_column].astype(str)
-    return gpd.GeoDataFrame({
-        "host_id": ids, "host_kind": kind.layer, "preference": kind.preference,
-        "name": frame["name"].fillna(ids) if "name" in frame.columns else ids, "certainty": frame["certainty"],
-    }, geometry=frame.geometry.representative_point(), crs=frame.crs)
+def _require_second_host(demand: gpd.GeoDataFrame, distance_m: Floats, wanted: NDArray[np.bool_],
+                         radius_m: float) -> None:
+    second_m = np.sort(distance_m, axis=1)[:, 1] if distance_m.shape[1] > 1 else np.full(len(demand), np.inf)
+    for row in np.flatnonzero(wanted & (second_m > radius_m)):
+        name = str(demand["name"].iloc[row])
+        raise InfeasibleError(
+            f"demand point {name!r} cannot have a second cover: its second nearest host is "
+            f"{second_m[row] / 1000:.1f} km away and an edge centre reaches {radius_m / 1000:g} km; add hosts or widen "
+            "the reach",
+            f"需求点 {name!r} 无法二次覆盖：第二近的宿主相距 {second_m[row] / 1000:.1f} 公里，"
+            f"服务半径为 {radius_m / 1000:g} 公里；请补充宿主或扩大半径")
 
 
 def _demand_points(city_layers: CityLayers) -> gpd.GeoDataFrame:
@@ -116,42 +162,100 @@ def _demand_points(city_layers: CityLayers) -> gpd.GeoDataFrame:
     return points
 
 
-def _distances_m(demand: gpd.GeoDataFrame, hosts: gpd.GeoDataFrame) -> NDArray[np.float64]:
-    """Straight-line distance, demand points x hosts."""
-    at, to = (shapely.get_coordinates(np.asarray(f.geometry.array)) for f in (demand, hosts))
-    return np.asarray(np.hypot(at[:, :1] - to[:, 0], at[:, 1:] - to[:, 1]), dtype=np.float64)
+def _distances_m(demand: gpd.GeoDataFrame, hosts: gpd.GeoDataFrame, city_layers: CityLayers, along: str) -> Floats:
+    """Distance, demand points x hosts: the straight line, or the shortest way along a layer of lines."""
+    here, there = (np.asarray(f.geometry.array, dtype=object) for f in (demand, hosts))
+    if along == "straight":
+        return straight_cost_matrix(here, there)
+    if not city_layers.has(along):
+        raise LayerNotFoundError(f"reach along {along} needs that layer; name a source for it, or measure straight",
+                                 f"沿 {along} 计算服务距离需要该图层；请指定来源，或改用直线距离")
+    network = build_network(np.asarray(city_layers.frame(along).geometry.array, dtype=object))
+    return cost_matrix(network, snap_points(network, here), snap_points(network, there))
 
 
-def _tie_break(distance_m: NDArray[np.float64], hosts: gpd.GeoDataFrame) -> NDArray[np.float64]:
-    return np.asarray(distance_m + (1.0 - hosts["preference"].to_numpy(dtype=np.float64)) * LESS_PREFERRED_M,
-                      dtype=np.float64)
-
-
-def _plan(solution: LocationSolution, distance_m: NDArray[np.float64], demand: gpd.GeoDataFrame, hosts: _Hosts,
-          units: gpd.GeoDataFrame, city_layers: CityLayers, radius_m: float) -> EdgePlan:
+def _plan(solution: LocationSolution, question: _Question, units: gpd.GeoDataFrame, city_layers: CityLayers,
+          pack: CityPack, study: Study) -> EdgePlan:
     rows = np.array(solution.chosen)
     ids = np.array([f"E{i:03d}" for i in range(1, len(rows) + 1)], dtype=object)
     served = solution.assignment >= 0
     place = np.searchsorted(rows, solution.assignment)
-    covering = np.full(len(demand), "", dtype=object)
+    covering = np.full(len(question.demand), "", dtype=object)
     covering[served] = ids[place[served]]
-    reached = demand.assign(covered=served, edge_centre_id=covering,
-                            distance_m=np.round(distance_m[:, rows].min(axis=1), 1))
-    chosen = hosts[rows]
-    weights = demand["demand"].to_numpy(dtype=np.float64)
-    total = np.bincount(place[served], weights=weights[served], minlength=len(rows)).astype(np.float64)
-    centres = _centres(ids, chosen, units, total, np.bincount(place[served], minlength=len(rows)))
+    nearest_m = question.distance_m[:, rows].min(axis=1)
+    reached = question.demand.assign(covered=served, edge_centre_id=covering, distance_m=np.round(nearest_m, 1))
+    chosen = select(question.hosts, rows)
+    total = np.bincount(place[served], weights=question.weights[served], minlength=len(rows)).astype(np.float64)
+    # Those that serve most are fed first.
+    allocation = allocate_headroom(chosen.feeds, np.argsort(-total, kind="stable"))
+    centres = _centres(ids, chosen, units, total, np.bincount(place[served], minlength=len(rows)), allocation, pack)
+    centres = centres.assign(**_hold(solution, question))
+    curve = _curve(question)
     return EdgePlan(
-        edge_centres=centres, feed_lines=_feed_lines(ids, chosen),
-        coverage=_coverage(centres, radius_m, city_layers), demand=reached, n_hosts=distance_m.shape[1],
-        n_facilities=len(rows), service_radius_m=radius_m, demand_total=float(demand["demand"].sum()),
-        demand_covered=solution.objective_value, solver_status=solution.solver_status,
-        optimality_gap=solution.optimality_gap,
+        edge_centres=_columns_first(centres), feed_lines=_feed_lines(ids, chosen, _feeds(chosen, allocation)),
+        coverage=_coverage(centres, question.radius_m, city_layers), demand=reached,
+        n_hosts=question.distance_m.shape[1], n_facilities=len(rows), service_radius_m=question.radius_m,
+        demand_total=float(question.weights.sum()), demand_covered=solution.objective_value,
+        solver_status=solution.solver_status, optimality_gap=solution.optimality_gap, curve=curve,
+        distance_kind=study.edge_distance, facts=(*question.hosts.facts, *_facts(curve, question, centres)),
     )
 
 
-def _centres(ids: NDArray[np.object_], chosen: _Hosts, units: gpd.GeoDataFrame, total: NDArray[np.float64],
-             count: NDArray[np.int64]) -> gpd.GeoDataFrame:
+def _columns_first(centres: gpd.GeoDataFrame) -> gpd.GeoDataFrame:
+    return centres[[*(c for c in centres.columns if c not in ("certainty", "geometry")), "certainty", "geometry"]]
+
+
+def _hold(solution: LocationSolution, question: _Question) -> dict[str, object]:
+    """How firmly each centre is chosen, and who would take its place."""
+    rows = np.array(solution.chosen)
+    other, loss = alternatives(question.distance_m, question.weights, rows, question.tie_break, question.radius_m,
+                               question.conditions)
+    found = other >= 0
+    frame = question.hosts.frame
+    names = {c: np.where(found, frame[c].to_numpy(dtype=object)[np.maximum(other, 0)], None)
+             for c in ("host_id", "name")}
+    stays = stability(question.distance_m, question.weights, rows, question.tie_break, question.radius_m,
+                      question.conditions)
+    return {"stability": np.round(stays, 3), "runner_up_id": names["host_id"], "runner_up_name": names["name"],
+            "runner_up_loss": np.where(found, np.round(loss / question.weights.sum(), 6), np.nan)}
+
+
+def _curve(question: _Question) -> pd.DataFrame:
+    """Find the best plan for every number of centres.
+
+    Spacing is kept; quotas and second cover ask for a number of their own and have no meaning below it.
+    """
+    conditions = replace(question.conditions, zone_of_site=None, zone_min=None, zone_max=None, needs_backup=None)
+    n_most = min(len(question.hosts.frame), max(question.n_facilities + 1, int(question.n_facilities * CURVE_MARGIN)))
+    curve = coverage_curve(question.distance_m, question.weights, p_max=n_most, service_radius=question.radius_m,
+                           conditions=conditions)
+    ids = question.hosts.frame["host_id"].to_numpy(dtype=object)
+    return pd.DataFrame({
+        "n_facilities": curve.n_facilities, "demand_covered": np.round(curve.covered, 3),
+        "share": np.round(curve.covered / curve.demand_total, 6), "gain": np.round(curve.marginal_gain, 3),
+        "optimality_gap": curve.optimality_gap,
+        "host_ids": np.array([" ".join(str(i) for i in ids[list(c)]) for c in curve.chosen], dtype=object)})
+
+
+def _facts(curve: pd.DataFrame, question: _Question, centres: gpd.GeoDataFrame) -> list[Text]:
+    """Say how many centres the known demand needs, and which are fed from one side."""
+    facts = []
+    most = float(curve["demand_covered"].max())
+    enough = int(curve.loc[curve["demand_covered"] >= most - 1e-9, "n_facilities"].iloc[0])
+    share = most / float(question.weights.sum())
+    if enough < question.n_facilities:
+        facts.append(Text(zh=f"覆盖-数量曲线：{enough} 个中心即可覆盖已知需求的 {share:.1%}，再增加不提高覆盖。",
+                          en=f"Coverage curve: {enough} centres cover {share:.1%} of the known demand, and more cover "
+                             "no more."))
+    single = [str(i) for i in centres.loc[centres["feed_b_id"].isna(), "edge_centre_id"]]
+    if single:
+        facts.append(Text(zh=f"边缘数据中心 {'、'.join(single)} 在供电半径内只有一路电源。",
+                          en=f"Edge centres {', '.join(single)} have one feed only within the feed radius."))
+    return facts
+
+
+def _centres(ids: NDArray[np.object_], chosen: EdgeHosts, units: gpd.GeoDataFrame, total: Floats, count: Integers,
+             allocation: HeadroomAllocation, pack: CityPack) -> gpd.GeoDataFrame:
     geometry = np.asarray(chosen.frame.geometry.array, dtype=object)
     unit = largest_overlap(geometry, np.asarray(units.geometry.array, dtype=object))
     columns: dict[str, object] = {
@@ -159,45 +263,66 @@ def _centres(ids: NDArray[np.object_], chosen: _Hosts, units: gpd.GeoDataFrame, 
         "host_kind": chosen.frame["host_kind"].to_numpy(), "name": chosen.frame["name"].to_numpy(),
         "zone_id": [units["zone_id"].iloc[u] if u >= 0 else "" for u in unit],
         "unit_id": [units["unit_id"].iloc[u] if u >= 0 else "" for u in unit],
-        "demand_covered": np.round(total, 3), "n_demand_covered": count,
+        "demand_covered": np.round(total, 3), "n_demand_covered": count, "it_load_kw": pack.edge.it_load_kw,
+        "load_mva": np.round(chosen.feeds.load_mva, 4),
     }
+    feeds = _feeds(chosen, allocation)
     for place, feed in enumerate("ab"):
         columns |= {
-            f"feed_{feed}_id": _of_feed(chosen, place, lambda s: s["substation_id"].to_numpy(dtype=object), None),
-            f"feed_{feed}_distance_m": np.round(chosen.feeds.distance_m[:, place], 1),
-            f"feed_{feed}_voltage_kv": _of_feed(chosen, place, lambda s: s["voltage_kv"].to_numpy(), np.nan),
+            f"feed_{feed}_id": _of_feed(chosen, feeds[:, place],
+                                        lambda s: s["substation_id"].to_numpy(dtype=object), None),
+            f"feed_{feed}_distance_m": np.round(_feed_distance_m(chosen, feeds[:, place]), 1),
+            f"feed_{feed}_voltage_kv": _of_feed(chosen, feeds[:, place], lambda s: s["voltage_kv"].to_numpy(), np.nan),
         }
-    columns["certainty"] = _least_certain(chosen)
+    limit = np.empty(len(ids), dtype=object)
+    limit[allocation.order] = [PowerLimit(int(code)).name.lower() for code in allocation.fails_first]
+    columns |= {"power_limit": limit, "certainty": _least_certain(chosen, feeds)}
     return gpd.GeoDataFrame(columns, geometry=geometry, crs=chosen.frame.crs)
 
 
-def _of_feed(chosen: _Hosts, place: int, values: Callable[[gpd.GeoDataFrame], NDArray[np.generic]],
+def _feeds(chosen: EdgeHosts, allocation: HeadroomAllocation) -> Integers:
+    """Substations of feeds A and B: what was allocated, else the one feed that the host has by itself."""
+    feeds = np.full((len(chosen.frame), 2), -1, dtype=np.int64)
+    feeds[allocation.order] = allocation.feed
+    single = feeds[:, 0] < 0
+    feeds[single, 0] = chosen.feeds.feed[single, 0]
+    return feeds
+
+
+def _feed_distance_m(chosen: EdgeHosts, station: Integers) -> Floats:
+    """Straight-line distance from each host to a substation; NaN for none."""
+    to = np.asarray(chosen.substations.geometry.array, dtype=object)[np.maximum(station, 0)]
+    return np.where(station >= 0, shapely.distance(np.asarray(chosen.frame.geometry.array, dtype=object), to), np.nan)
+
+
+def _of_feed(chosen: EdgeHosts, station: Integers, values: Callable[[gpd.GeoDataFrame], NDArray[np.generic]],
              unknown: float | None) -> list[object]:
-    """Look up a value of the ``place``-th feed; ``unknown`` where there is no such feed."""
+    """Look up a value of a feed; ``unknown`` where there is no such feed."""
     known = values(chosen.substations)
-    return [known[i] if i >= 0 else unknown for i in chosen.feeds.index[:, place]]
+    return [known[i] if i >= 0 else unknown for i in station]
 
 
-def _least_certain(chosen: _Hosts) -> list[str]:
+def _least_certain(chosen: EdgeHosts, feeds: Integers) -> list[str]:
     """Return the certainty of each edge centre: that of the least certain of its host and its feeds."""
     of_substation = chosen.substations["certainty"].to_numpy(dtype=object)
     order: list[str] = list(CERTAINTIES)
-    return [max([str(own), *(str(of_substation[f]) for f in feeds if f >= 0)], key=order.index)
-            for own, feeds in zip(chosen.frame["certainty"], chosen.feeds.index, strict=True)]
+    return [max([str(own), *(str(of_substation[f]) for f in both if f >= 0)], key=order.index)
+            for own, both in zip(chosen.frame["certainty"], feeds, strict=True)]
 
 
-def _feed_lines(ids: NDArray[np.object_], chosen: _Hosts) -> gpd.GeoDataFrame:
+def _feed_lines(ids: NDArray[np.object_], chosen: EdgeHosts, feeds: Integers) -> gpd.GeoDataFrame:
     """Straight connections from each edge centre to its substations, not routes; none where it stands in one."""
     rows = []
     for place, feed in enumerate("AB"):
-        for i in np.flatnonzero(chosen.feeds.distance_m[:, place] > 0):
-            substation = chosen.substations.iloc[chosen.feeds.index[i, place]]
+        distance_m = _feed_distance_m(chosen, feeds[:, place])
+        for i in np.flatnonzero(distance_m > 0):
+            substation = chosen.substations.iloc[feeds[i, place]]
             line = shapely.shortest_line(chosen.frame.geometry.iloc[i], substation.geometry)
             rows.append({"edge_centre_id": ids[i], "feed": feed, "substation_id": substation["substation_id"],
-                         "voltage_kv": substation["voltage_kv"],
-                         "distance_m": round(float(chosen.feeds.distance_m[i, place]), 1),
+                         "voltage_kv": substation["voltage_kv"], "distance_m": round(float(distance_m[i]), 1),
                          "certainty": substation["certainty"], "geometry": line})
-    frame = gpd.GeoDataFrame(rows, geometry="geometry", crs=chosen.frame.crs)
+    columns = ["edge_centre_id", "feed", "substation_id", "voltage_kv", "distance_m", "certainty", "geometry"]
+    frame = gpd.GeoDataFrame(rows, columns=columns, geometry="geometry", crs=chosen.frame.crs)
     return frame.sort_values(["edge_centre_id", "feed"], ignore_index=True)
 
 
@@ -206,3 +331,13 @@ def _coverage(centres: gpd.GeoDataFrame, radius_m: float, city_layers: CityLayer
                                    city_layers.area_of_interest)
     return gpd.GeoDataFrame({"edge_centre_id": centres["edge_centre_id"], "service_radius_m": radius_m,
                              "certainty": centres["certainty"]}, geometry=circles, crs=centres.crs)
+
+
+def reserved_by(plan: EdgePlan) -> dict[str, float]:
+    """Return the MVA that the edge centres reserve, by substation id."""
+    reserved: dict[str, float] = {}
+    for feed in ("feed_a_id", "feed_b_id"):
+        for key, load in zip(plan.edge_centres[feed], plan.edge_centres["load_mva"], strict=True):
+            if key is not None and key == key:
+                reserved[str(key)] = reserved.get(str(key), 0.0) + float(load)
+    return reserved

@@ -8,18 +8,18 @@ line of ``TESTS``.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
 
 import numpy as np
 from numpy.typing import NDArray
 
+from siting.permissions import Permissions
 from siting.surroundings import Surroundings
 from siting.types import ExclusionRule, ExclusionTable, ZonePermission
 
 Floats = NDArray[np.float64]
 Outcome = tuple[Floats, Floats]
-Permissions = tuple[ZonePermission | None, ...]
 Test = Callable[[Surroundings, ExclusionRule, Permissions], Outcome]
 
 
@@ -75,7 +75,7 @@ def _min_area(around: Surroundings, rule: ExclusionRule, permissions: Permission
 
 def _permission(around: Surroundings, rule: ExclusionRule, permissions: Permissions) -> Outcome:
     """1 where policy closes the zone to this type, or where the candidate lies in no zone of the plan."""
-    closed = np.array([p is None or p.permission == "closed" for p in permissions], dtype=np.float64)
+    closed = permissions.looked_up([p.permission == "closed" for p in permissions.table], missing=1.0)
     return closed, closed
 
 
@@ -105,7 +105,7 @@ TESTS_WITHOUT_LAYER = frozenset({"land_use", "min_area", "permission"})
 """Tests that look at the candidate alone."""
 
 
-def apply_rules(around: Surroundings, rules: tuple[ExclusionRule, ...], permissions: Permissions,
+def apply_rules(around: Surroundings, rules: tuple[ExclusionRule, ...], permissions: Sequence[ZonePermission | None],
                 mitigations: Mapping[str, str]) -> ExclusionTable:
     """Put every rule of a class to every candidate.
 
@@ -121,11 +121,17 @@ def apply_rules(around: Surroundings, rules: tuple[ExclusionRule, ...], permissi
         Rules whose breach the study mitigates: rule id to the measure taken. They penalise instead
         of excluding.
     """
-    outcomes = [TESTS[rule.test](around, rule, permissions) for rule in rules]
+    said = Permissions.of(permissions)
+    outcomes = [TESTS[rule.test](around, rule, said) for rule in rules]
     n = len(around)
     return ExclusionTable(
         rules=rules,
         measured=np.column_stack([o[0] for o in outcomes]) if outcomes else np.empty((n, 0)),
         shortfall=np.column_stack([o[1] for o in outcomes]) if outcomes else np.empty((n, 0)),
-        excludes=np.array([r.strictness == "shall" and r.rule_id not in mitigations for r in rules], dtype=np.bool_),
+        excludes=excludes_of(rules, mitigations),
     )
+
+
+def excludes_of(rules: tuple[ExclusionRule, ...], mitigations: Mapping[str, str]) -> NDArray[np.bool_]:
+    """Tell which rules exclude: those that shall be kept and whose breach the study does not mitigate."""
+    return np.array([r.strictness == "shall" and r.rule_id not in mitigations for r in rules], dtype=np.bool_)

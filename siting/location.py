@@ -1,49 +1,75 @@
-"""Facility-location models: arrays in, a checked answer with its bound out.
+"""Facility-location models: arrays in, a checked answer with its proven bound out.
 
-Rows of a cost matrix are demand points, columns are candidate sites.
+Rows of a cost matrix are demand points, columns are candidate sites; the matrix is dense or scipy sparse, and
+a pair that is not stored, or costs infinity, cannot serve. Every model takes :class:`SideConditions`.
+
+``method="fast"`` constructs, swaps and bounds by Lagrangian relaxation; ``"exact"`` begins from that and has HiGHS
+prove the rest; ``"auto"`` is exact where little is left to prove, and fast beyond.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any, Literal
 
 import numpy as np
-from numpy.typing import NDArray
 
-from gis.errors import InfeasibleError
+from gis.errors import UsageError
+from siting.location_capacity import capacitated_covering, capacitated_median, capacitated_set
+from siting.location_conditions import NO_CONDITIONS, SideConditions, SiteRules, site_rules
+from siting.location_costs import Costs, Floats, Ints, costs_of, covering_reach, median_reach
+from siting.location_exact import ExactAnswer, best_choice, core_of, cover_rows, solve_core
+from siting.location_fast import (
+    LEAST_LISTED,
+    LISTED_PER_SHARE,
+    FastAnswer,
+    FastSearch,
+    Relaxation,
+    search,
+)
+from siting.location_infeasible import check_backup, check_reach, check_rules, explained
+from siting.location_solution import LocationSolution, covering_solution, median_solution
+from siting.location_thresholds import center, dispersion, set_cover
 
-Floats = NDArray[np.float64]
+__all__ = ["NO_CONDITIONS", "CoverageCurve", "LocationSolution", "SideConditions", "capacitated_max_covering",
+           "capacitated_p_median", "capacitated_set_covering", "coverage_curve", "max_covering", "p_center",
+           "p_dispersion", "p_median", "set_covering"]
+
+Method = Literal["exact", "fast", "auto"]
 
 MIP_GAP = 1e-9
-"""Relative gap at which the exact mode stops: coverage is then the maximum to nine digits."""
+"""Relative gap at which the exact mode stops: the answer is then the best to nine digits."""
+
+FAST_GAP = 1e-4
+"""Relative gap at which the fast mode leaves off."""
+
+AUTO_SIZE = 250_000
+"""Sites times levels of cost left to prove, above which ``auto`` stays with the fast answer: seconds for HiGHS."""
 
 
 @dataclass(frozen=True, eq=False, slots=True, kw_only=True)
-class LocationSolution:
-    """What a location model found."""
+class CoverageCurve:
+    """Coverage by number of sites."""
 
-    chosen: tuple[int, ...]
-    """Columns of the cost matrix, ascending."""
-
-    assignment: NDArray[np.int64]
-    """Per demand point the nearest chosen column that serves it, -1 where none does."""
-
-    objective_value: float
-    """Recomputed from ``chosen``, not taken from the solver."""
-
-    bound: float
-    """Proven: no answer is above it (MAX) or below it (MIN)."""
-
-    optimality_gap: float
-    """``|bound - objective_value| / max(|bound|, 1e-12)``."""
-
-    solver_status: str
-    """The solver's own word ("Optimal")."""
+    n_facilities: Ints
+    """Ascending by 1."""
+    covered: Floats
+    """Demand covered."""
+    marginal_gain: Floats
+    """What the last site adds: covered less that of one site fewer."""
+    bound: Floats
+    """Proven: so many sites cannot cover more."""
+    optimality_gap: Floats
+    chosen: tuple[tuple[int, ...], ...]
+    """Columns chosen for each number; they need not contain those for fewer."""
+    solver_status: tuple[str, ...]
+    demand_total: float
 
 
-def max_covering(cost_matrix: Floats, demand: Floats, *, n_facilities: int, service_radius: float,
-                 tie_break: Floats | None = None, time_limit_s: float = 600.0) -> LocationSolution:
-    """Choose ``n_facilities`` sites that cover the most demand (MCLP; Church and ReVelle 1974), exactly.
+def max_covering(cost_matrix: Any, demand: Floats, *, n_facilities: int | None = None, service_radius: float,
+                 method: Method = "auto", conditions: SideConditions = NO_CONDITIONS, tie_break: Floats | None = None,
+                 gap: float = MIP_GAP, time_limit_s: float = 600.0) -> LocationSolution:
+    """Choose sites that cover the most demand within a radius (MCLP; Church and ReVelle 1974).
 
     Among answers of equal coverage, one with a lower demand-weighted cost to the nearest chosen site
     is sought by swapping single sites: the coverage is proven, the tie-break is not.
@@ -55,151 +81,317 @@ def max_covering(cost_matrix: Floats, demand: Floats, *, n_facilities: int, serv
     demand
         Weight per demand point, not negative.
     n_facilities
-        How many sites to open.
+        How many sites are open in all, existing ones among them. None where ``conditions.budget`` decides.
     service_radius
         A site covers the demand points at this cost or less.
+    method
+        exact, fast or auto.
+    conditions
+        Existing sites, spacing, quotas, second cover, budget.
     tie_break
         Costs for the tie-break, shaped like ``cost_matrix``, which serves where this is None.
+    gap
+        Relative gap at which the answer is good enough.
     time_limit_s
-        When to stop with what was proven so far.
+        When the exact mode stops with what was proven so far.
 
     Raises
     ------
     InfeasibleError
-        More facilities are asked for than there are candidate sites, or less than one.
+        No choice keeps to the conditions; the sentence says why and what would.
+    UsageError
+        Arrays do not fit together.
     """
-    n_sites = cost_matrix.shape[1]
-    if not 1 <= n_facilities <= n_sites:
-        raise InfeasibleError(
-            f"{n_facilities} facilities cannot be chosen among {n_sites} candidate sites; "
-            f"ask for 1 to {n_sites}, or add hosts",
-            f"无法从 {n_sites} 个候选点中选出 {n_facilities} 个；请将数量设为 1 至 {n_sites}，或补充宿主点位",
-        )
-    covers = cost_matrix <= service_radius
-    chosen, bound, status = _solve_covering(covers, demand, n_facilities, time_limit_s)
-    chosen = _shorten(cost_matrix if tie_break is None else tie_break, covers, demand, chosen)
-    return _checked(cost_matrix, covers, demand, chosen, bound, status)
+    costs, demand, rules = _question(cost_matrix, demand, n_facilities, conditions, service_radius)
+    fast = FastSearch(covering_reach(costs, demand, service_radius), rules)
+    found = _solved(fast, method, gap, time_limit_s)
+    chosen = _shortened(fast, found.chosen, costs if tie_break is None else costs_of(tie_break), demand)
+    return covering_solution(costs, demand, service_radius, rules, chosen, fast.reach.total - found.bound, gap=gap,
+                             status=found.status)
 
 
-def _solve_covering(covers: NDArray[np.bool_], demand: Floats, n_facilities: int,
-                    time_limit_s: float) -> tuple[NDArray[np.int64], float, str]:
-    """Solve the reduced model; return chosen columns, the upper bound and the solver's word.
+def p_median(cost_matrix: Any, demand: Floats, *, n_facilities: int | None = None, method: Method = "auto",
+             conditions: SideConditions = NO_CONDITIONS, gap: float = MIP_GAP,
+             time_limit_s: float = 600.0) -> LocationSolution:
+    """Choose sites of least total demand-weighted cost to the nearest one (Hakimi 1964).
 
-    Demand points covered by the same sites are joined, points that nobody covers are left out, and so
-    are sites that cover nothing: the maximum does not change.
+    Parameters
+    ----------
+    cost_matrix
+        Demand points x candidate sites, per unit of demand.
+    demand
+        Weight per demand point, not negative; a point of weight 0 need not be reachable.
+    n_facilities, method, conditions, gap, time_limit_s
+        As for :func:`max_covering`.
+
+    Raises
+    ------
+    InfeasibleError
+        A demand point has no site that can serve it, or no choice keeps to the conditions.
+    UsageError
+        Arrays do not fit together.
     """
-    patterns, group = np.unique(covers, axis=0, return_inverse=True)
-    weights = np.bincount(group.ravel(), weights=demand, minlength=len(patterns)).astype(np.float64)
-    useful = patterns.any(axis=1) & (weights > 0)
-    patterns, weights = patterns[useful], weights[useful]
-    sites = np.flatnonzero(patterns.any(axis=0))
-    n_open = min(n_facilities, len(sites))
-    if n_open == len(sites):
-        found, bound, status = sites, float(weights.sum()), "Optimal"
-    else:
-        opened, bound, status = _run_highs(patterns[:, sites], weights, n_open, time_limit_s)
-        found = sites[opened]
-    spare = np.setdiff1d(np.arange(covers.shape[1]), found)[:n_facilities - len(found)]
-    return np.sort(np.concatenate([found, spare])), bound, status
+    costs, demand, rules = _question(cost_matrix, demand, n_facilities, conditions, None)
+    check_reach(costs, demand)
+    share = costs.n_sites // (n_facilities or max(1, costs.n_sites // LEAST_LISTED))
+    n_listed = min(costs.n_sites, max(LEAST_LISTED, LISTED_PER_SHARE * share))
+    fast = FastSearch(median_reach(costs, demand, n_listed), rules)
+    found = _solved(fast, method, gap, time_limit_s, (costs, demand))
+    return median_solution(costs, demand, rules, found.chosen, found.bound, gap=gap, status=found.status)
 
 
-def _run_highs(patterns: NDArray[np.bool_], weights: Floats, n_open: int,
-               time_limit_s: float) -> tuple[NDArray[np.int64], float, str]:
-    """Maximise ``sum w_i x_i`` with ``x_i <= sum_{j covers i} y_j``, ``sum y = n_open``, y binary.
+def coverage_curve(cost_matrix: Any, demand: Floats, *, p_max: int, service_radius: float, method: Method = "auto",
+                   conditions: SideConditions = NO_CONDITIONS, gap: float = MIP_GAP,
+                   time_limit_s: float = 600.0) -> CoverageCurve:
+    """Return the best coverage for every number of sites up to ``p_max``.
 
-    ``x`` needs no integrality: with y whole and w positive, each x is 0 or 1 at the optimum.
+    Each number begins from the choice and the multipliers of one fewer, so that the curve never falls. It begins
+    at the least number that existing sites and quotas ask for.
+
+    Parameters
+    ----------
+    cost_matrix, demand, service_radius, method, conditions, gap
+        As for :func:`max_covering`.
+    p_max
+        Greatest number of sites.
+    time_limit_s
+        For each number.
     """
-    import highspy
-
-    n_groups, n_sites = patterns.shape
-    scale = float(weights.max())
-    row, column = np.nonzero(patterns)
-    starts = np.concatenate([[0], np.cumsum(np.bincount(row, minlength=n_groups) + 1)])
-    index = np.empty(starts[-1] + n_sites, dtype=np.int32)
-    value = np.ones(len(index))
-    at_x = starts[:-1]
-    index[at_x] = n_sites + np.arange(n_groups)
-    rest = np.ones(starts[-1], dtype=bool)
-    rest[at_x] = False
-    index[:starts[-1]][rest] = column
-    value[:starts[-1]][rest] = -1.0
-    index[starts[-1]:] = np.arange(n_sites)
-
-    model = highspy.HighsLp()
-    model.num_col_, model.num_row_ = n_sites + n_groups, n_groups + 1
-    model.sense_ = highspy.ObjSense.kMaximize
-    model.col_cost_ = np.concatenate([np.zeros(n_sites), weights / scale])
-    model.col_lower_, model.col_upper_ = np.zeros(n_sites + n_groups), np.ones(n_sites + n_groups)
-    model.row_lower_ = np.concatenate([np.full(n_groups, -highspy.kHighsInf), [n_open]])
-    model.row_upper_ = np.concatenate([np.zeros(n_groups), [n_open]])
-    model.a_matrix_.format_ = highspy.MatrixFormat.kRowwise
-    model.a_matrix_.start_ = np.concatenate([starts, [len(index)]]).astype(np.int32)
-    model.a_matrix_.index_, model.a_matrix_.value_ = index, value
-    model.integrality_ = [highspy.HighsVarType.kInteger] * n_sites + [highspy.HighsVarType.kContinuous] * n_groups
-
-    solver = highspy.Highs()  # type: ignore[no-untyped-call]
-    # One thread: the same input must give the same answer.
-    for option, setting in (("output_flag", False), ("mip_rel_gap", MIP_GAP), ("time_limit", time_limit_s),
-                            ("threads", 1)):
-        solver.setOptionValue(option, setting)
-    solver.passModel(model)
-    solver.run()
-    status = str(solver.modelStatusToString(solver.getModelStatus()))
-    opened = np.argsort(-np.asarray(solver.getSolution().col_value[:n_sites]), kind="stable")[:n_open]
-    return np.sort(opened), float(solver.getInfo().mip_dual_bound) * scale, status
+    costs, demand, rules = _question(cost_matrix, demand, p_max, conditions, service_radius)
+    stand = np.bincount(rules.zone[rules.existing & (rules.zone >= 0)], minlength=len(rules.zone_min))
+    p_min = max(1, int(rules.existing.sum() + np.maximum(rules.zone_min - stand, 0).sum()))
+    reach = covering_reach(costs, demand, service_radius)
+    answers: list[LocationSolution] = []
+    start: Ints | None = None
+    known: Relaxation | None = None
+    for p in range(p_min, p_max + 1):
+        ruled = site_rules(conditions, costs, p, service_radius)
+        fast = FastSearch(reach, ruled)
+        if start is not None:
+            start = fast.construct(start)
+        found, known = _searched(fast, method, gap, time_limit_s, None, start, known)
+        start = found.chosen
+        answers.append(covering_solution(costs, demand, service_radius, ruled, found.chosen,
+                                         reach.total - found.bound, gap=gap, status=found.status))
+    return _curve(answers, p_min, float(demand.sum()))
 
 
-def _shorten(cost_matrix: Floats, covers: NDArray[np.bool_], demand: Floats,
-             chosen: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Swap single sites as long as the demand-weighted distance falls and coverage does not."""
-    is_open = np.zeros(cost_matrix.shape[1], dtype=bool)
-    is_open[chosen] = True
-    target = _covered(covers, demand, np.flatnonzero(is_open)) * (1 - 1e-12)
-    best = _weighted_distance(cost_matrix, demand, np.flatnonzero(is_open))
-    improved = True
-    while improved:
-        improved = False
-        for leaving in np.flatnonzero(is_open):
-            kept = np.flatnonzero(is_open & (np.arange(len(is_open)) != leaving))
-            costs = _cost_with_one_more(cost_matrix, demand, kept)
-            costs[_coverage_with_one_more(covers, demand, kept) < target] = np.inf
-            costs[is_open] = np.inf
-            entering = int(np.argmin(costs))
-            if costs[entering] < best * (1 - 1e-9):
-                is_open[leaving], is_open[entering], best, improved = False, True, float(costs[entering]), True
-    return np.flatnonzero(is_open)
+def _curve(answers: list[LocationSolution], p_min: int, demand_total: float) -> CoverageCurve:
+    covered = np.array([a.objective_value for a in answers])
+    return CoverageCurve(
+        n_facilities=np.arange(p_min, p_min + len(answers)), covered=covered,
+        marginal_gain=np.diff(covered, prepend=0.0), bound=np.array([a.bound for a in answers]),
+        optimality_gap=np.array([a.optimality_gap for a in answers]), chosen=tuple(a.chosen for a in answers),
+        solver_status=tuple(a.solver_status for a in answers), demand_total=demand_total)
 
 
-def _weighted_distance(cost_matrix: Floats, demand: Floats, sites: NDArray[np.int64]) -> float:
-    return float((demand * cost_matrix[:, sites].min(axis=1)).sum())
+def p_center(cost_matrix: Any, demand: Floats | None = None, *, n_facilities: int | None = None,
+             method: Method = "auto", conditions: SideConditions = NO_CONDITIONS, gap: float = MIP_GAP,
+             time_limit_s: float = 600.0) -> LocationSolution:
+    """Choose sites so that the farthest demand point is as near as can be (Hakimi 1964).
+
+    Bisection over the distinct costs; each step asks whether so many sites cover everything (Minieka 1970), of
+    which heuristic and Lagrangian bound decide most and HiGHS the rest.
+
+    Parameters
+    ----------
+    cost_matrix
+        Demand points x candidate sites.
+    demand
+        Weights by which costs are multiplied; None for 1. A point of weight 0 does not count.
+    n_facilities, method, conditions, gap, time_limit_s
+        As for :func:`max_covering`; the time limit holds for each step.
+    """
+    weights = np.ones(costs_of(cost_matrix).n_demand) if demand is None else demand
+    costs, weights, rules = _question(cost_matrix, weights, n_facilities, conditions, None)
+    check_reach(costs, weights)
+    return center(costs.of_rows(np.flatnonzero(weights > 0)).scaled(weights[weights > 0]), costs, rules,
+                  is_exact=method != "fast", gap=gap, time_limit_s=time_limit_s)
 
 
-def _cost_with_one_more(cost_matrix: Floats, demand: Floats, sites: NDArray[np.int64]) -> Floats:
-    """Demand-weighted distance of ``sites`` plus each column in turn."""
-    nearest = cost_matrix[:, sites].min(axis=1, initial=np.inf)
-    return np.asarray(demand @ np.minimum(cost_matrix, nearest[:, None]), dtype=np.float64)
+def set_covering(cost_matrix: Any, *, service_radius: float, demand: Floats | None = None, method: Method = "auto",
+                 conditions: SideConditions = NO_CONDITIONS, gap: float = MIP_GAP,
+                 time_limit_s: float = 600.0) -> LocationSolution:
+    """Choose the fewest sites that cover every demand point (LSCP; Toregas 1971), or the cheapest ones.
+
+    Parameters
+    ----------
+    cost_matrix, service_radius, method, conditions, gap, time_limit_s
+        As for :func:`max_covering`. Where ``conditions.site_costs`` is given, the price of new sites is least;
+        else their number, existing ones among them.
+    demand
+        A point of demand 0 need not be covered; None where all must be.
+
+    Raises
+    ------
+    InfeasibleError
+        A demand point has no site within the radius (with the radius that would do), or conditions clash.
+    """
+    wanted = np.ones(costs_of(cost_matrix).n_demand) if demand is None else demand
+    costs, wanted, rules = _question(cost_matrix, wanted, None, conditions, service_radius, needs_number=False)
+    check_reach(costs, wanted, service_radius)
+    price = np.ones(costs.n_sites) if conditions.site_costs is None else rules.price
+    return set_cover(costs, wanted > 0, service_radius, price, rules, is_exact=method != "fast", gap=gap,
+                     time_limit_s=time_limit_s)
 
 
-def _coverage_with_one_more(covers: NDArray[np.bool_], demand: Floats, sites: NDArray[np.int64]) -> Floats:
-    open_demand = demand * ~covers[:, sites].any(axis=1)
-    return np.asarray(float(demand.sum() - open_demand.sum()) + open_demand @ covers, dtype=np.float64)
+def p_dispersion(site_distances: Floats, *, n_facilities: int, method: Method = "auto",
+                 conditions: SideConditions = NO_CONDITIONS, gap: float = MIP_GAP,
+                 time_limit_s: float = 600.0) -> LocationSolution:
+    """Choose sites whose nearest two are as far apart as can be (Kuby 1987).
+
+    Parameters
+    ----------
+    site_distances
+        Sites x sites; the lesser of both directions counts.
+    n_facilities
+        At least 2.
+    method, conditions, gap, time_limit_s
+        As for :func:`max_covering`; second cover does not apply.
+    """
+    between = np.asarray(site_distances, dtype=np.float64)
+    if between.ndim != 2 or between.shape[0] != between.shape[1] or n_facilities < 2:
+        raise UsageError(
+            f"p-dispersion needs a square matrix of distances and 2 sites or more, not {between.shape}, {n_facilities}",
+            f"最大分散模型需要距离方阵且至少 2 个点；当前为 {between.shape} 与 {n_facilities}")
+    between = np.minimum(between, between.T)
+    costs, _, rules = _question(between, np.ones(len(between)), n_facilities, conditions, None)
+    return dispersion(between, costs, rules, is_exact=method != "fast", gap=gap, time_limit_s=time_limit_s)
 
 
-def _covered(covers: NDArray[np.bool_], demand: Floats, sites: NDArray[np.int64]) -> float:
-    return float(demand[covers[:, sites].any(axis=1)].sum())
+def capacitated_p_median(cost_matrix: Any, demand: Floats, *, capacity: Floats, n_facilities: int | None = None,
+                         method: Method = "auto", conditions: SideConditions = NO_CONDITIONS, gap: float = 1e-6,
+                         time_limit_s: float = 600.0) -> LocationSolution:
+    """Choose sites of least total cost where no site serves more demand than it holds; each point has one site.
+
+    Parameters
+    ----------
+    capacity
+        Most demand per site, in the unit of ``demand``.
+    cost_matrix, demand, n_facilities, method, conditions, gap, time_limit_s
+        As for :func:`p_median`. ``fast`` chooses sites without regard to who fits where, then assigns exactly.
+
+    Raises
+    ------
+    InfeasibleError
+        Capacity is too small (with how much is missing and how many sites would do), or conditions clash.
+    """
+    costs, demand, rules = _question(cost_matrix, demand, n_facilities, conditions, None)
+    check_reach(costs, demand)
+    return capacitated_median(costs, demand, _capacity(capacity, costs), rules, is_exact=method != "fast", gap=gap,
+                              time_limit_s=time_limit_s)
 
 
-def _checked(cost_matrix: Floats, covers: NDArray[np.bool_], demand: Floats, chosen: NDArray[np.int64],
-             bound: float, status: str) -> LocationSolution:
-    """Recompute assignment and objective from the chosen sites alone."""
-    nearest = chosen[np.argmin(cost_matrix[:, chosen], axis=1)]
-    served = covers[np.arange(len(demand)), nearest]
-    objective = float(demand[served].sum())
-    return LocationSolution(
-        chosen=tuple(int(c) for c in chosen),
-        assignment=np.where(served, nearest, -1),
-        objective_value=objective,
-        bound=bound,
-        optimality_gap=abs(bound - objective) / max(abs(bound), 1e-12),
-        solver_status=status,
-    )
+def capacitated_max_covering(cost_matrix: Any, demand: Floats, *, capacity: Floats, service_radius: float,
+                             n_facilities: int | None = None, method: Method = "auto",
+                             conditions: SideConditions = NO_CONDITIONS, gap: float = 1e-6,
+                             time_limit_s: float = 600.0) -> LocationSolution:
+    """Choose sites that cover the most demand where no site serves more than it holds; each point has one site.
+
+    Parameters
+    ----------
+    capacity
+        Most demand per site, in the unit of ``demand``.
+    cost_matrix, demand, service_radius, n_facilities, method, conditions, gap, time_limit_s
+        As for :func:`max_covering`.
+    """
+    costs, demand, rules = _question(cost_matrix, demand, n_facilities, conditions, service_radius)
+    return capacitated_covering(costs, demand, service_radius, _capacity(capacity, costs), rules,
+                                is_exact=method != "fast", gap=gap, time_limit_s=time_limit_s)
+
+
+def capacitated_set_covering(cost_matrix: Any, demand: Floats, *, capacity: Floats, service_radius: float,
+                             conditions: SideConditions = NO_CONDITIONS, gap: float = 1e-6,
+                             time_limit_s: float = 600.0) -> LocationSolution:
+    """Choose the fewest (or cheapest) sites that serve all demand within a radius and hold it.
+
+    Parameters
+    ----------
+    capacity
+        Most demand per site, in the unit of ``demand``.
+    cost_matrix, demand, service_radius, conditions, gap, time_limit_s
+        As for :func:`set_covering`; there is one way only, the exact one.
+    """
+    costs, demand, rules = _question(cost_matrix, demand, None, conditions, service_radius, needs_number=False)
+    check_reach(costs, demand, service_radius)
+    price = np.ones(costs.n_sites) if conditions.site_costs is None else rules.price
+    return capacitated_set(costs, demand, service_radius, _capacity(capacity, costs), price, rules, gap=gap,
+                           time_limit_s=time_limit_s)
+
+
+def _capacity(capacity: Floats, costs: Costs) -> Floats:
+    array = np.asarray(capacity, dtype=np.float64)
+    if array.shape != (costs.n_sites,) or not (array >= 0).all():
+        raise UsageError(f"capacity needs {costs.n_sites} values of 0 or more, one per site",
+                         f"容量应为 {costs.n_sites} 个不小于 0 的值，每个候选点一个")
+    return array
+
+
+def _question(cost_matrix: Any, demand: Floats, n_facilities: int | None, conditions: SideConditions,
+              service_radius: float | None, *, needs_number: bool = True) -> tuple[Costs, Floats, SiteRules]:
+    """Check what the caller gives."""
+    costs = costs_of(cost_matrix)
+    weights = np.asarray(demand, dtype=np.float64)
+    if weights.shape != (costs.n_demand,) or not ((weights >= 0) & (weights < np.inf)).all():
+        raise UsageError(f"demand needs {costs.n_demand} finite values of 0 or more, one per row of the cost matrix",
+                         f"需求量应为 {costs.n_demand} 个不小于 0 的有限值，与成本矩阵的行一一对应")
+    if needs_number and n_facilities is None and conditions.budget is None:
+        raise UsageError("give n_facilities, or a budget with the cost of each site",
+                         "请给出 n_facilities，或预算与各点费用")
+    rules = site_rules(conditions, costs, n_facilities, service_radius)
+    check_rules(rules)
+    check_backup(rules, costs)
+    return costs, weights, rules
+
+
+def _solved(fast: FastSearch, method: Method, gap: float, time_limit_s: float,
+            median: tuple[Costs, Floats] | None = None) -> ExactAnswer:
+    return _searched(fast, method, gap, time_limit_s, median, None, None)[0]
+
+
+def _searched(fast: FastSearch, method: Method, gap: float, time_limit_s: float,
+              median: tuple[Costs, Floats] | None, start: Ints | None,
+              known: Relaxation | None) -> tuple[ExactAnswer, Relaxation]:
+    """Search, and prove the rest where the method asks for it."""
+    enough = max(gap, FAST_GAP) if method == "fast" else gap
+    answer = search(fast, enough, _any_choice, start, known)
+    if median is not None and not (median[0].of_chosen(answer.chosen)[1][median[1] > 0] < np.inf).all():
+        answer = search(fast, enough, _serving_choice, _serving_choice(fast), answer.relaxation)
+    proven = answer.value - answer.relaxation.bound <= fast.gap_of(answer.value, gap)
+    if not proven and method != "fast":
+        core = core_of(fast, answer, median)
+        if method == "exact" or core.size <= AUTO_SIZE:
+            found = solve_core(fast, core, answer, fast.gap_of(answer.value, gap), time_limit_s)
+            return found, answer.relaxation
+    return _as_it_is(answer), answer.relaxation
+
+
+def _as_it_is(answer: FastAnswer) -> ExactAnswer:
+    return ExactAnswer(answer.chosen, answer.value, answer.relaxation.bound, "Bounded")
+
+
+def _any_choice(fast: FastSearch) -> Ints:
+    """Choose under the rules alone, by what each site saves on its own."""
+    return _ruled_choice(fast, covers_all=False)
+
+
+def _serving_choice(fast: FastSearch) -> Ints:
+    """Choose so that every demand point is served."""
+    return _ruled_choice(fast, covers_all=True)
+
+
+def _ruled_choice(fast: FastSearch, *, covers_all: bool) -> Ints:
+    further = cover_rows(fast.reach) if covers_all else []
+    gain = fast.state(np.zeros(0, dtype=np.int64)).gain
+    found = best_choice(fast.rules.rows() + further, fast.rules, gain / max(float(gain.max(initial=0.0)), 1e-300),
+                        gap=0.05)
+    if not len(found.x):
+        raise explained(fast.rules, further)
+    return np.flatnonzero(found.x > 0.5)
+
+
+def _shortened(fast: FastSearch, chosen: Ints, costs: Costs, demand: Floats) -> Ints:
+    """Lower the demand-weighted cost by swaps that keep the coverage."""
+    share = fast.reach.n_sites // len(chosen)
+    reach = median_reach(costs, demand, min(fast.reach.n_sites, max(LEAST_LISTED, LISTED_PER_SHARE * share)))
+    return fast.shortened(chosen, FastSearch(reach, fast.rules))

@@ -14,13 +14,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gis.errors import UsageError
-from gis.proximity import in_chunks
+from gis.proximity import in_threads
 from siting.scoring import score_of
 from siting.types import Criterion
 
 Floats = NDArray[np.float64]
 
 Normalisation = Literal["vector", "max"]
+
+_BLOCK_ROWS = 32_768
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -66,7 +68,7 @@ def topsis(raw: Floats, criteria: tuple[Criterion, ...], *, normalisation: Norma
     """
     from siting._scoring_kernels import closeness
 
-    values = np.asarray(raw, dtype=np.float64)
+    values = np.ascontiguousarray(raw, dtype=np.float64)
     if normalisation not in ("vector", "max"):
         raise UsageError(f"unknown normalisation {normalisation!r}; use vector or max",
                          f"未知的归一化方法 {normalisation!r}；请用 vector 或 max")
@@ -79,29 +81,27 @@ def topsis(raw: Floats, criteria: tuple[Criterion, ...], *, normalisation: Norma
     factor = np.divide(weights, scale, out=np.zeros_like(weights), where=(least <= greatest) & (scale > 0.0))
     ideal = np.where([c.objective == "MAX" for c in criteria], greatest, least)
     score, coverage = np.empty(len(values)), np.empty(len(values))
-    in_chunks(lambda rows: closeness(values[rows], least, greatest, ideal, factor, weights, score[rows],
-                                     coverage[rows]), len(values))
-    total = float(weights.sum())
-    return Preference(score, coverage / total if total > 0 else coverage)
+    # From the end: what was read last is still in the cache.
+    in_threads(lambda rows: closeness(values[rows], least, greatest, ideal, factor, weights, score[rows],
+                                      coverage[rows]), _blocks(len(values))[::-1])
+    return Preference(score, coverage)
+
+
+def _blocks(n: int) -> list[slice]:
+    """Return blocks of rows of one size, at least one."""
+    return [slice(start, start + _BLOCK_ROWS) for start in range(0, max(n, 1), _BLOCK_ROWS)]
 
 
 def _ends(values: Floats) -> tuple[Floats, Floats, Floats]:
     """Return sum of squares, least and greatest finite value of each column, shapes (k,)."""
     from siting._scoring_kernels import column_extremes
 
-    n_columns = values.shape[1]
-    blocks: dict[int, tuple[Floats, Floats, Floats]] = {}
-
-    def work(rows: slice) -> None:
-        found = np.zeros(n_columns), np.full(n_columns, np.inf), np.full(n_columns, -np.inf)
+    def work(rows: slice) -> tuple[Floats, Floats, Floats]:
+        found = np.zeros(values.shape[1]), np.full(values.shape[1], np.inf), np.full(values.shape[1], -np.inf)
         column_extremes(values[rows], *found)
-        blocks[rows.start] = found
+        return found
 
-    in_chunks(work, len(values))
-    squares, least, greatest = np.zeros(n_columns), np.full(n_columns, np.inf), np.full(n_columns, -np.inf)
-    # In the order of the rows: a sum of rounded numbers depends on its order.
-    for start in sorted(blocks):
-        squares += blocks[start][0]
-        np.minimum(least, blocks[start][1], out=least)
-        np.maximum(greatest, blocks[start][2], out=greatest)
-    return squares, least, greatest
+    # In the order of the rows, by blocks of one size: a sum of rounded numbers depends on its order.
+    blocks = in_threads(work, _blocks(len(values)))
+    squares, least, greatest = (np.stack(ends) for ends in zip(*blocks, strict=True))
+    return squares.sum(axis=0), least.min(axis=0), greatest.max(axis=0)

@@ -7,10 +7,9 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
-
 from gis.bilingual import Text
 from siting.broken_rules import CATEGORICAL_TESTS, required_of
+from siting.census import Census
 from siting.tables import criterion_title
 from siting.types import Citation, CityPack, Criterion, ExclusionRule, SiteScores, StudyResult, ZonePermission
 
@@ -41,7 +40,7 @@ def scheme_of(result: StudyResult) -> Record:
                    "citation": cited(citations.get(key))} for key, title in names.items()],
         "development_types": [{"type_id": d.type_id, "title": text(d.title)} for d in pack.development_types],
         "permissions": [_permission(p) for p in pack.permissions],
-        "classes": [_site_class(s, mitigations) for s in result.scores],
+        "classes": [_site_class(s, c, mitigations) for s, c in zip(result.scores, result.census, strict=True)],
     }
 
 
@@ -68,16 +67,16 @@ def _permission(permission: ZonePermission) -> Record:
             "citation": cited(permission.citation), "assumed": permission.assumed}
 
 
-def _site_class(scores: SiteScores, mitigations: dict[str, str]) -> Record:
+def _site_class(scores: SiteScores, census: Census, mitigations: dict[str, str]) -> Record:
     own, table = scores.site_class, scores.exclusions
     return {
         "class_id": own.class_id, "title": text(own.title), "development_type": own.development_type,
         "it_load_kw": own.it_load_kw, "supply_voltage_kv": own.supply_voltage_kv, "pue_max": own.pue_max,
         "min_plot_m2": own.min_plot_m2, "gb50174_class": own.gb50174_class, "citation": cited(own.citation),
-        "assumed": list(own.assumed), "n_candidates": len(scores.score), "n_eligible": int(np.sum(scores.eligible)),
+        "assumed": list(own.assumed), "n_candidates": census.n_candidates, "n_eligible": census.n_eligible,
         "criteria": [_criterion(c) for c in scores.criteria],
         "rules": [_rule(r, bool(x), mitigations) for r, x in zip(table.rules, table.excludes, strict=True)],
-        "untested_rules": [r.rule_id for r in table.untested],
+        "untested_rules": list(census.untested_rules),
     }
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -102,11 +104,29 @@ def contributions_at(scores: SiteScores, rows: NDArray[np.int64] | slice) -> Flo
     return contributions_of(normalised_at(scores, rows), np.array([c.weight for c in scores.criteria]))[0]
 
 
-def rank_of(score: Floats, eligible: NDArray[np.bool_], parcel_ids: NDArray[np.object_]) -> NDArray[np.int64]:
-    """Rank eligible candidates, 1 for the best; ties go by parcel id; an excluded candidate gets 0."""
+def rank_of(score: Floats, eligible: NDArray[np.bool_], parcel_ids: NDArray[Any]) -> NDArray[np.int64]:
+    """Rank eligible candidates, 1 for the best; ties go by parcel id; an excluded candidate gets 0.
+
+    One sort of the scores; ids are compared only among ties.
+
+    Parameters
+    ----------
+    score, eligible
+        Per candidate, shape (n,).
+    parcel_ids
+        Texts as objects, or UTF-8 as bytes of fixed width, which sort alike; shape (n,).
+    """
+    rows = np.flatnonzero(eligible)
     # Twelve digits: sums that differ only by the order of rounding are ties.
-    order = np.lexsort((parcel_ids.astype(str), -np.round(score, 12)))
-    order = order[eligible[order]]
+    falling = -np.round(score[rows], 12)
+    order = np.argsort(falling, kind="stable")
+    is_first = np.diff(falling[order], prepend=-np.inf) > 0
+    tied = np.flatnonzero(~(is_first & np.append(is_first[1:], True)))
+    if len(tied):
+        members = order[tied]
+        ids = parcel_ids[rows[members]]
+        ids = ids if ids.dtype.kind == "S" else ids.astype(str)
+        order[tied] = members[np.lexsort((ids, np.cumsum(is_first)[tied]))]
     rank = np.zeros(len(score), dtype=np.int64)
-    rank[order] = np.arange(1, len(order) + 1)
+    rank[rows[order]] = np.arange(1, len(rows) + 1)
     return rank

@@ -1,29 +1,41 @@
-"""The main job: exclude, measure, score, place edge centres."""
+"""The main job: exclude, measure, score, place edge centres.
+
+Candidates are scored by partitions, whichever engine works on them and however many there are; one core is
+the case of one worker.
+"""
 
 from __future__ import annotations
 
 import difflib
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from pathlib import Path
+from typing import TypeVar
 
 import geopandas as gpd
 import numpy as np
 
 from gis.bilingual import Text
+from gis.engines import Engine, SerialEngine
 from gis.errors import InfeasibleError, LayerNotFoundError, UsageError
+from gis.partitions import ROWS_PER_PARTITION, joined, partitions_of
 from gis.progress import Progress, silent
+from layers.cache import PartStore
 from layers.schemas import LAYERS
 from layers.types import CityLayers, LayerSpec
 from siting.candidates import find_candidates
-from siting.criteria import MEASURES, Scene, measure_criteria
-from siting.edge import place_edge_centres
-from siting.exclusions import apply_rules
+from siting.capacity import plan_capacity
+from siting.census import Census, count_all
+from siting.criteria import MEASURES
+from siting.edge import place_edge_centres, reserved_by
 from siting.latency import latency_fact
-from siting.scoring import rank_of, score_of
-from siting.surroundings import Surroundings
-from siting.types import CityPack, EdgePlan, SiteScores, Study, StudyResult
-from siting.zones import build_units, permissions_of, place_candidates
+from siting.partition_key import run_key
+from siting.partition_scores import ScoringJob, placed_by, ranked, score_partitions, scores_of, scoring_job
+from siting.types import CapacityPlan, CityPack, EdgePlan, SiteScores, Study, StudyResult
+from siting.zones import build_units
+
+Part = TypeVar("Part")
 
 
 def layer_specs(pack: CityPack, study: Study) -> tuple[LayerSpec, ...]:
@@ -72,7 +84,8 @@ def _known(noun_en: str, noun_zh: str, name: str, known: Iterable[str]) -> None:
 
 
 def run_study(city_layers: CityLayers, pack: CityPack, study: Study, *, progress: Progress = silent,
-              timings_s: Mapping[str, float] | None = None) -> StudyResult:
+              timings_s: Mapping[str, float] | None = None, engine: Engine | None = None,
+              parts_folder: Path | None = None, rows_per_partition: int = ROWS_PER_PARTITION) -> StudyResult:
     """Run a study on layers that are loaded.
 
     Parameters
@@ -87,11 +100,18 @@ def run_study(city_layers: CityLayers, pack: CityPack, study: Study, *, progress
         Called as steps finish.
     timings_s
         Seconds of steps already done, to be kept with the result.
+    engine
+        Who scores the partitions; this process if None. The result is the same to the last bit.
+    parts_folder
+        Keeps the partitions that are finished, for when the run is stopped, and may hold those of this very
+        run that was; whatever else it holds is removed. None to keep nothing and reuse nothing.
+    rows_per_partition
+        Candidates in a partition, at most.
 
     Raises
     ------
     UsageError
-        The study asks for something that the pack does not have.
+        The study asks for something that the pack does not have, or the engine cannot work.
     InfeasibleError
         No candidate is eligible for any class asked for, or the edge plan has no answer.
     """
@@ -99,49 +119,106 @@ def run_study(city_layers: CityLayers, pack: CityPack, study: Study, *, progress
     timings = dict(timings_s or {})
     started = time.perf_counter()
     units = build_units(city_layers, pack)
-    candidates = place_candidates(find_candidates(city_layers, pack, study), units, city_layers)
+    candidates = find_candidates(city_layers, pack, study)
+    geometries = np.asarray(candidates.geometry.array, dtype=object)
+    partitions = partitions_of(geometries, rows_per_partition)
     timings["candidates"] = time.perf_counter() - started
-    around = Surroundings(candidates, city_layers)
-    classes = study.classes or pack.default_classes
-    scores = []
-    for done, class_id in enumerate(classes):
-        progress(Text(zh="评价地块", en="scoring candidates"), done, len(classes))
-        started = time.perf_counter()
-        scores.append(score_class(around, pack, study, class_id))
-        timings[f"score {class_id}"] = time.perf_counter() - started
-    progress(Text(zh="评价地块", en="scoring candidates"), len(classes), len(classes))
-    _require_eligible(scores)
     started = time.perf_counter()
-    edge_plan = _edge_plan(city_layers, units, pack, study, classes, progress)
+    classes = study.classes or pack.default_classes
+    job = scoring_job(city_layers, units, pack, study, classes)
+    store = None if parts_folder is None else PartStore(parts_folder, run_key(job, city_layers, partitions))
+    parts = score_partitions(job, candidates, partitions, engine or SerialEngine(), store)
+    columns = joined(counted(parts, progress, len(partitions)), partitions, len(candidates))
+    candidates = placed_by(candidates, columns, job)
+    parcel_ids = candidates["parcel_id"].to_numpy(dtype=object)
+    scores = [ranked(scores_of(columns, job, class_id), parcel_ids) for class_id in classes]
+    timings["scores"] = time.perf_counter() - started
+    return concluded(job, city_layers, candidates, scores, count_all(candidates, scores), timings, progress=progress)
+
+
+def concluded(job: ScoringJob, city_layers: CityLayers, candidates: gpd.GeoDataFrame, scores: Sequence[SiteScores],
+              census: Sequence[Census], timings_s: Mapping[str, float], *, progress: Progress = silent,
+              facts: tuple[Text, ...] = ()) -> StudyResult:
+    """Place edge centres and lay out capacity on candidates that are scored, and say what the run found.
+
+    Parameters
+    ----------
+    job
+        What was scored, with the pack as applied.
+    city_layers
+        All layers, with the provenance of each.
+    candidates, scores
+        All candidates, or the best of them; row by row.
+    census
+        Of all candidates, per class.
+    timings_s
+        Seconds of the steps so far.
+    progress
+        Called as steps finish.
+    facts
+        What is to be said besides.
+
+    Raises
+    ------
+    InfeasibleError
+        No candidate is eligible for any class asked for, or the edge plan has no answer.
+    """
+    timings, pack, study = dict(timings_s), job.pack, job.study
+    _require_eligible(scores, census)
+    started = time.perf_counter()
+    edge_plan = _edge_plan(city_layers, job.units, pack, study, job.classes, progress)
     timings["edge centres"] = time.perf_counter() - started
+    started = time.perf_counter()
+    capacity_plans, lacking = _capacity_plans(candidates, scores, job.units, city_layers, pack, study, edge_plan,
+                                              progress)
+    timings["capacity"] = time.perf_counter() - started
     return StudyResult(
-        study=study, pack=pack, city_layers=city_layers, units=units, candidates=candidates, scores=tuple(scores),
-        edge_plan=edge_plan, facts=_facts(city_layers, pack, scores, edge_plan), timings_s=timings,
+        study=study, pack=pack, city_layers=city_layers, units=job.units, candidates=candidates, scores=tuple(scores),
+        census=tuple(census), edge_plan=edge_plan, capacity_plans=capacity_plans,
+        facts=(*_facts(city_layers, pack, scores, census, edge_plan), *facts, *lacking), timings_s=timings,
     )
 
 
-def score_class(around: Surroundings, pack: CityPack, study: Study, class_id: str) -> SiteScores:
-    """Exclude, measure and score all candidates for one class."""
-    site_class = pack.site_class(class_id)
-    criteria = pack.criteria_for(class_id)
-    permissions = permissions_of(around.candidates, pack, site_class.development_type)
-    exclusions = apply_rules(around, pack.rules_for(class_id), permissions, dict(study.mitigations))
-    raw = measure_criteria(Scene(pack, site_class, around, permissions, exclusions), criteria)
-    score, coverage = score_of(raw, criteria)
-    parcel_ids = around.candidates["parcel_id"].to_numpy(dtype=object)
-    return SiteScores(
-        site_class=site_class, criteria=criteria, permissions=permissions, exclusions=exclusions, raw=raw,
-        score=score, rank=rank_of(score, exclusions.eligible, parcel_ids), data_coverage=coverage,
-    )
+def counted(parts: Iterable[Part], progress: Progress, total: int) -> Iterator[Part]:
+    """Tell of each part that is finished."""
+    step = Text(zh="评价地块", en="scoring candidates")
+    progress(step, 0, total)
+    for done, part in enumerate(parts, start=1):
+        yield part
+        progress(step, done, total)
 
 
-def _require_eligible(scores: list[SiteScores]) -> None:
-    if any(s.eligible.any() for s in scores):
+def _capacity_plans(candidates: gpd.GeoDataFrame, scores: Sequence[SiteScores], units: gpd.GeoDataFrame,
+                    city_layers: CityLayers, pack: CityPack, study: Study, edge_plan: EdgePlan | None,
+                    progress: Progress) -> tuple[tuple[CapacityPlan, ...], tuple[Text, ...]]:
+    """Lay capacity out for every reading of the target, where the pack has one and its class was scored.
+
+    What the data of the run do not allow is returned as a fact: scores and edge centres stand all the same.
+    """
+    own = next((s for s in scores if pack.capacity and s.site_class.class_id == pack.capacity.site_class), None)
+    if pack.capacity is None or own is None or not own.eligible.any() or not city_layers.has("substations"):
+        return (), ()
+    step = Text(zh="布局容量", en="laying out capacity")
+    reserved = {} if edge_plan is None else reserved_by(edge_plan)
+    plans, lacking = [], []
+    for done, reading in enumerate(pack.capacity.readings):
+        progress(step, done, len(pack.capacity.readings))
+        try:
+            plans.append(plan_capacity(candidates, own, units, city_layers, pack, reading, reserved_mva=reserved,
+                                       years=study.capacity_years))
+        except (InfeasibleError, LayerNotFoundError) as error:
+            lacking.append(Text(zh=f"未布局容量（{reading.title.zh}）：{error.text.zh}。",
+                                en=f"No capacity was laid out ({reading.title.en}): {error.text.en}."))
+    progress(step, len(pack.capacity.readings), len(pack.capacity.readings))
+    return tuple(plans), tuple(lacking)
+
+
+def _require_eligible(scores: Sequence[SiteScores], census: Sequence[Census]) -> None:
+    if any(c.n_eligible for c in census):
         return
-    table = scores[0].exclusions
-    counts = (table.broken & table.excludes).sum(axis=0)
-    worst = table.rules[int(counts.argmax())]
-    n = len(scores[0].score)
+    rules, n = scores[0].exclusions.rules, census[0].n_candidates
+    counts = np.array([r.n_broken if r.excludes else 0 for r in census[0].rules])
+    worst = rules[int(counts.argmax())]
     raise InfeasibleError(
         f"none of {n} candidates is eligible; most fail {worst.rule_id} ({worst.title.en}, {counts.max()} of {n}); "
         "check that layer, its datum, or state a mitigation",
@@ -170,19 +247,19 @@ def _edge_plan(city_layers: CityLayers, units: gpd.GeoDataFrame, pack: CityPack,
     return plan
 
 
-def _facts(city_layers: CityLayers, pack: CityPack, scores: list[SiteScores],
+def _facts(city_layers: CityLayers, pack: CityPack, scores: Sequence[SiteScores], census: Sequence[Census],
            edge_plan: EdgePlan | None) -> tuple[Text, ...]:
     """Say what is reported and not scored, and what could not be measured or tested."""
     facts = [latency_fact(city_layers.area_of_interest, pack)]
-    for score in scores:
+    for score, counted in zip(scores, census, strict=True):
         title = score.site_class.title
-        unmeasured = [MEASURES[c.criterion_id].title for c, column in zip(score.criteria, score.raw.T, strict=True)
-                      if np.isnan(column).all() and c.weight > 0]
+        unmeasured = [MEASURES[c.criterion_id].title for c, n in zip(score.criteria, counted.n_measured, strict=True)
+                      if not n and c.weight > 0]
         if unmeasured:
             facts.append(Text(zh=f"{title.zh}：缺少数据而未计分的准则：{'、'.join(t.zh for t in unmeasured)}。",
                               en=f"{title.en}: criteria not scored for lack of data: "
                                  f"{', '.join(t.en for t in unmeasured)}."))
-        untested = score.exclusions.untested
+        untested = [rule for rule in score.exclusions.rules if rule.rule_id in counted.untested_rules]
         if untested:
             facts.append(Text(zh=f"{title.zh}：缺少图层而未检验的规则：{'、'.join(r.title.zh for r in untested)}。",
                               en=f"{title.en}: rules not tested for lack of a layer: "
@@ -193,7 +270,7 @@ def _facts(city_layers: CityLayers, pack: CityPack, scores: list[SiteScores],
                           en="No edge centres were placed: missing " + ", ".join(t.en for t in lacking)
                              + " or host layers."))
     if edge_plan is not None:
-        facts.extend(_idle_centres(edge_plan))
+        facts.extend([*_idle_centres(edge_plan), *edge_plan.facts])
     return tuple(facts)
 
 

@@ -9,7 +9,7 @@ import tomllib
 from dataclasses import dataclass, field, fields
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import TypeAdapter, ValidationError
 
@@ -19,7 +19,7 @@ from gis.errors import UsageError
 from layers.schemas import LAYERS
 from layers.types import LayerSpec
 from siting.city_pack import describe, forbid_extra_keys, paired
-from siting.types import BlockSettings, CandidateKind, Study
+from siting.types import BlockSettings, CandidateKind, Study, ZoneQuota
 
 ABSENT = "none"
 """The source of a layer that the study does not want."""
@@ -31,6 +31,20 @@ class EdgeTable:
 
     n_facilities: int | None = None
     service_radius_m: float | None = None
+    spacing_m: float | None = None
+    quotas: dict[str, tuple[int, int]] | None = None
+    """Fewest and most edge centres by zone."""
+    backup: tuple[str, ...] = ()
+    """Demand points that two centres must reach."""
+    distance: Literal["straight", "roads", "fibre_routes"] = "straight"
+
+
+@dataclass(frozen=True, slots=True)
+class CapacityTable:
+    """Table ``[capacity]`` of a study file."""
+
+    years: dict[str, float] = field(default_factory=dict)
+    """Year to the share of the target that must stand by then."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,7 +63,8 @@ class StudyTable:
     layers: dict[str, Any] = field(default_factory=dict)
     weights: dict[str, dict[str, float]] = field(default_factory=dict)
     mitigations: dict[str, str] = field(default_factory=dict)
-    edge: EdgeTable = EdgeTable()
+    edge: EdgeTable = field(default_factory=EdgeTable)
+    capacity: CapacityTable = field(default_factory=CapacityTable)
     allow_outside: bool = False
     """Layers may lie outside the study's folder."""
 
@@ -91,8 +106,28 @@ def read_study(path: Path) -> Study:
         omitted_layers=omitted,
         weights=tuple((c, k, w) for c, own in table.weights.items() for k, w in own.items()),
         mitigations=tuple(table.mitigations.items()), n_facilities=table.edge.n_facilities,
-        service_radius_m=table.edge.service_radius_m, path=str(path), sha256=hashlib.sha256(content).hexdigest(),
+        service_radius_m=table.edge.service_radius_m, edge_spacing_m=table.edge.spacing_m,
+        edge_quotas=_quotas(table.edge), backup_demand=table.edge.backup, edge_distance=table.edge.distance,
+        capacity_years=_years(table.capacity, path), path=str(path), sha256=hashlib.sha256(content).hexdigest(),
     )
+
+
+def _quotas(table: EdgeTable) -> tuple[ZoneQuota, ...] | None:
+    if table.quotas is None:
+        return None
+    return tuple(ZoneQuota(zone_id=zone, min_sites=least, max_sites=most)
+                 for zone, (least, most) in table.quotas.items())
+
+
+def _years(table: CapacityTable, path: Path) -> tuple[tuple[int, float], ...]:
+    years = sorted((int(year), share) for year, share in table.years.items() if year.isdigit())
+    shares = [share for _, share in years]
+    if len(years) != len(table.years) or shares != sorted(shares) or (shares and not 0 < shares[-1] <= 1):
+        raise UsageError(f"{path.name}: capacity.years must give shares of the target that rise to at most 1, such as "
+                         "2024 = 0.5, 2025 = 1.0",
+                         f"{path.name}：capacity.years 应按年份给出逐年上升、不超过 1 的目标占比，"
+                         "如 2024 = 0.5，2025 = 1.0")
+    return tuple(years)
 
 
 def _city(given: str, path: Path) -> str:

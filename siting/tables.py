@@ -1,11 +1,14 @@
 """What a study found, as tables: one row per candidate, the top candidates, and counts by zone and by rule.
 
-Column names are those of the exported files; a column of one class begins with the key of the class.
+Column names are those of the exported files; a column of one class begins with the key of the class. Text that
+repeats (verdicts, clauses, rules) is categorical: each text is held once, and whoever writes or translates a table
+turns each text once, however many rows hold it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import geopandas as gpd
 import numpy as np
@@ -14,9 +17,10 @@ from numpy.typing import NDArray
 
 from gis.bilingual import Language, Text
 from siting import broken_rules
+from siting.census import Census, UnitCensus
 from siting.criteria import MEASURES
 from siting.scoring import contributions_at, normalised_at
-from siting.types import Citation, CityPack, SiteScores, StudyResult
+from siting.types import Citation, CityPack, SiteScores, StudyResult, ZonePermission
 from siting.wording import clause, decimals, quantity
 
 IDENTITY_COLUMNS = ("parcel_id", "name", "land_use", "area_m2", "compactness", "district", "unit_id", "unit", "zone_id",
@@ -91,6 +95,23 @@ def _table(result: StudyResult, language: Language, rows: Rows | None, *, with_c
     return gpd.GeoDataFrame(columns, geometry=geometry, crs=result.candidates.crs)
 
 
+def titled_columns(result: StudyResult, language: Language, rows: Rows) -> dict[str, pd.Categorical]:
+    """Return the columns of ``contribution_table`` that depend on its language, for some candidates.
+
+    Returns
+    -------
+    ``unit, zone``, and for each class ``{c}_permission_clause``.
+    """
+    wanted = np.asarray(rows, dtype=np.int64)
+    frame = result.candidates
+    found = {"unit": retitled(_repeated(frame["unit_id"].iloc[wanted]), unit_titles(result, language)),
+             "zone": retitled(_repeated(frame["zone_id"].iloc[wanted]), zone_titles(result, language))}
+    for scores in result.scores:
+        code, verdicts = _verdicts(scores, wanted)
+        found[f"{scores.site_class.class_id}_permission_clause"] = _clauses(result.pack, code, verdicts, language)
+    return found
+
+
 def unit_titles(result: StudyResult, language: Language) -> dict[str, str]:
     """Return the names of units by key, those of districts that the pack does not know among them."""
     column = "name_zh" if language == "zh" else "name_en"
@@ -104,64 +125,100 @@ def zone_titles(result: StudyResult, language: Language) -> dict[str, str]:
 
 
 def _identity(result: StudyResult, language: Language, wanted: NDArray[np.int64]) -> dict[str, object]:
-    frame = result.candidates.drop(columns="geometry").iloc[wanted]
-    units, zones = unit_titles(result, language), zone_titles(result, language)
+    frame = result.candidates
+    frame = pd.DataFrame({c: frame[c].array[wanted] for c in frame.columns if c != "geometry"}, copy=False)
+    unit, zone = _repeated(frame["unit_id"]), _repeated(frame["zone_id"])
     found: dict[str, object] = {
         "parcel_id": frame["parcel_id"].astype(str).to_numpy(dtype=object),
-        "land_use": frame["land_use"].to_numpy(dtype=object),
+        "land_use": _repeated(frame["land_use"]),
         "area_m2": frame["area_m2"].to_numpy(dtype=np.float64).round(1),
         "compactness": frame["compactness"].to_numpy(dtype=np.float64).round(4),
-        "district": frame["district"].to_numpy(dtype=object),
-        "unit_id": frame["unit_id"].to_numpy(dtype=object),
-        "unit": np.array([units.get(key, key) for key in frame["unit_id"]], dtype=object),
-        "zone_id": frame["zone_id"].to_numpy(dtype=object),
-        "zone": np.array([zones.get(key, key) for key in frame["zone_id"]], dtype=object),
-        "certainty": frame["certainty"].to_numpy(dtype=object),
+        "district": _repeated(frame["district"]),
+        "unit_id": unit,
+        "unit": retitled(unit, unit_titles(result, language)),
+        "zone_id": zone,
+        "zone": retitled(zone, zone_titles(result, language)),
+        "certainty": _repeated(frame["certainty"]),
     }
     if "name" in frame.columns:
         found["name"] = frame["name"].to_numpy(dtype=object)
     return {column: found[column] for column in IDENTITY_COLUMNS if column in found}
 
 
+def _repeated(column: pd.Series[Any]) -> pd.Categorical:
+    """Hold each word of a column once."""
+    codes, words = pd.factorize(column)
+    return categorical(codes, list(words))
+
+
+def categorical(codes: NDArray[Any], words: Sequence[object]) -> pd.Categorical:
+    """Return ``words[codes]`` with each word held once.
+
+    Parameters
+    ----------
+    codes
+        Shape (n,), index into ``words``; -1 for a missing value.
+    words
+        May repeat; None for a missing value.
+    """
+    held = np.empty(len(words) + 1, dtype=object)
+    held[:-1] = words
+    at, distinct = pd.factorize(held)
+    return pd.Categorical.from_codes(at[codes], categories=pd.Index(distinct, dtype=object))
+
+
+def retitled(column: pd.Categorical, titles: Mapping[str, str]) -> pd.Categorical:
+    """Return a column of titles for a column of keys; a key without title keeps itself."""
+    return categorical(column.codes, [titles.get(key, key) for key in column.categories])
+
+
 def _class_columns(result: StudyResult, scores: SiteScores, language: Language,
                    wanted: NDArray[np.int64]) -> dict[str, object]:
     key = scores.site_class.class_id
-    verdicts = [scores.permissions[i] for i in wanted.tolist()]
-    # Verdicts are few, rows many: each clause is written once.
-    distinct = {id(p): p for p in verdicts if p is not None}
-    clauses = {key: citation_text(result.pack, p.citation, language) for key, p in distinct.items()}
     table = scores.exclusions
     # Of the rows wanted alone: the properties of the table would look at every candidate for each block of rows.
     shortfall = table.shortfall[wanted]
-    broken = np.nan_to_num(shortfall, nan=0.0) > 0.0
+    broken = shortfall > 0.0
     eligible = np.asarray(~(broken & table.excludes).any(axis=1), dtype=np.bool_)
+    verdict, verdicts = _verdicts(scores, wanted)
     return {
         f"{key}_eligible": eligible,
         f"{key}_score": np.where(eligible, np.round(scores.score[wanted], SCORE_DECIMALS), np.nan),
         f"{key}_rank": pd.arrays.IntegerArray(scores.rank[wanted].astype(np.int64), ~eligible),
-        f"{key}_permission": _objects([None if p is None else p.permission for p in verdicts]),
-        f"{key}_permission_clause": _objects([None if p is None else clauses[id(p)] for p in verdicts]),
+        f"{key}_permission": categorical(verdict, [None if p is None else p.permission for p in verdicts]),
+        f"{key}_permission_clause": _clauses(result.pack, verdict, verdicts, language),
         f"{key}_data_coverage": np.round(scores.data_coverage[wanted], 4),
         f"{key}_exclusion_rules": _phrases(scores, wanted, broken & table.excludes),
         f"{key}_penalty_rules": _phrases(scores, wanted, broken & ~table.excludes),
-        f"{key}_untested_rules": _ids(scores, _untested_here(scores, shortfall)),
+        f"{key}_untested_rules": _ids(scores, _untested_here(result, scores, shortfall)),
     }
+
+
+def _verdicts(scores: SiteScores, wanted: NDArray[np.int64]) -> tuple[NDArray[np.int64], list[ZonePermission | None]]:
+    """Return the distinct verdicts of policy among some candidates, and which is whose."""
+    given = [scores.permissions[i] for i in wanted.tolist()]
+    # Verdicts are few, rows many, and comparing two verdicts takes all their fields: their identity will do.
+    _, first, code = np.unique(np.fromiter(map(id, given), dtype=np.int64, count=len(given)), return_index=True,
+                               return_inverse=True)
+    return code.astype(np.int64), [given[i] for i in first]
+
+
+def _clauses(pack: CityPack, code: NDArray[np.int64], verdicts: Sequence[ZonePermission | None],
+             language: Language) -> pd.Categorical:
+    return categorical(code, [None if p is None else citation_text(pack, p.citation, language) for p in verdicts])
 
 
 def _objects(values: Sequence[str | None]) -> NDArray[np.object_]:
     return np.array(values, dtype=object)
 
 
-def _untested_here(scores: SiteScores, shortfall: NDArray[np.float64]) -> NDArray[np.bool_]:
+def _untested_here(result: StudyResult, scores: SiteScores, shortfall: NDArray[np.float64]) -> NDArray[np.bool_]:
     """Mark the rules that a row could not be tested for, though another candidate could."""
-    marked = np.isnan(shortfall)
-    for column in np.flatnonzero(marked.any(axis=0)):
-        if np.isnan(scores.exclusions.shortfall[:, column]).all():
-            marked[:, column] = False
-    return marked
+    untested = set(result.census_for(scores.site_class.class_id).untested_rules)
+    return np.isnan(shortfall) & np.array([r.rule_id not in untested for r in scores.exclusions.rules], dtype=np.bool_)
 
 
-def _phrases(scores: SiteScores, wanted: NDArray[np.int64], marked: NDArray[np.bool_]) -> NDArray[np.object_]:
+def _phrases(scores: SiteScores, wanted: NDArray[np.int64], marked: NDArray[np.bool_]) -> pd.Categorical:
     """Write the marked rules of each row into one cell; the rules keep the order of the pack."""
     cells = _JoinedCells(len(wanted))
     for column in np.flatnonzero(marked.any(axis=0)):
@@ -171,7 +228,7 @@ def _phrases(scores: SiteScores, wanted: NDArray[np.int64], marked: NDArray[np.b
     return cells.texts()
 
 
-def _ids(scores: SiteScores, marked: NDArray[np.bool_]) -> NDArray[np.object_]:
+def _ids(scores: SiteScores, marked: NDArray[np.bool_]) -> pd.Categorical:
     cells = _JoinedCells(len(marked))
     for column in np.flatnonzero(marked.any(axis=0)):
         rows = np.flatnonzero(marked[:, column])
@@ -188,16 +245,16 @@ class _JoinedCells:
 
     def append(self, rows: NDArray[np.int64], phrase: NDArray[np.int64], phrases: Sequence[str]) -> None:
         """Append ``phrases[phrase[i]]`` to the cell of ``rows[i]``."""
-        pairs, inverse = np.unique(self._code[rows] * len(phrases) + phrase, return_inverse=True)
+        pairs, inverse = pd.factorize(self._code[rows] * len(phrases) + phrase)[::-1]
         self._code[rows] = len(self._texts) + inverse
-        for pair in pairs.tolist():
-            before, added = divmod(pair, len(phrases))
-            head = self._texts[before]
-            self._texts.append(broken_rules.join((head, phrases[added])) if head else phrases[added])
+        before, added = np.divmod(pairs, len(phrases))
+        self._texts += [broken_rules.join((self._texts[b], phrases[a])) if b else phrases[a]
+                        for b, a in zip(before.tolist(), added.tolist(), strict=True)]
 
-    def texts(self) -> NDArray[np.object_]:
+    def texts(self) -> pd.Categorical:
         """Return the cells; equal cells share one text."""
-        return _objects(self._texts)[self._code]
+        code, used = pd.factorize(self._code)
+        return categorical(code, [self._texts[i] for i in used])
 
 
 def top_rows(result: StudyResult, class_id: str) -> NDArray[np.int64]:
@@ -226,6 +283,7 @@ def _top_of(result: StudyResult, scores: SiteScores, language: Language) -> gpd.
     key = scores.site_class.class_id
     rows = top_rows(result, key)
     table = parcel_table(result, language=language, rows=rows)
+    table = table.astype({c: object for c, dtype in table.dtypes.items() if isinstance(dtype, pd.CategoricalDtype)})
     width = len(str(result.study.n_top))
     own = {column: table[f"{key}_{column}"] for column in
            ("score", "rank", "data_coverage", "permission", "permission_clause", "penalty_rules")}
@@ -274,48 +332,28 @@ def summary_by_zone(result: StudyResult, class_id: str, *, language: Language = 
     eligible_area_m2, excluded_by`` (``rule_id: count`` of the main reasons, most frequent first),
     ``best_score, best_parcel_id``. Candidates outside every unit come last, under empty keys.
     """
-    scores = result.scores_for(class_id)
-    frame = result.candidates
-    keys = list(zip(frame["zone_id"].fillna(""), frame["unit_id"].fillna(""), strict=True))
+    census = result.census_for(class_id)
+    counted = {(u.zone_id, u.unit_id): u for u in census.units}
     known = list(zip(result.units["zone_id"].fillna(""), result.units["unit_id"].fillna(""), strict=True))
     units, zones = unit_titles(result, language), zone_titles(result, language)
-    main = main_reasons(scores)
-    where: dict[tuple[str, str], list[int]] = {key: [] for key in dict.fromkeys([*known, *sorted(set(keys))])}
-    for i, key in enumerate(keys):
-        where[key].append(i)
-    rows = []
-    for (zone_id, unit_id), members in where.items():
-        at = np.array(members, dtype=np.int64)
-        rows.append({"zone_id": zone_id, "zone": zones.get(zone_id, zone_id), "unit_id": unit_id,
-                     "unit": units.get(unit_id, unit_id), **_counts(result, scores, main, at)})
-    return pd.DataFrame(rows)
+    return pd.DataFrame([{"zone_id": zone_id, "zone": zones.get(zone_id, zone_id), "unit_id": unit_id,
+                          "unit": units.get(unit_id, unit_id), **_counts(census, counted.get((zone_id, unit_id)))}
+                         for zone_id, unit_id in dict.fromkeys([*known, *counted])])
 
 
-def _counts(result: StudyResult, scores: SiteScores, main: NDArray[np.int64],
-            at: NDArray[np.int64]) -> dict[str, object]:
-    eligible = at[scores.eligible[at]]
-    area = result.candidates["area_m2"].to_numpy(dtype=np.float64)
-    best = int(eligible[np.argmin(scores.rank[eligible])]) if len(eligible) else None
-    counted = np.bincount(main[at][main[at] >= 0], minlength=len(scores.exclusions.rules))
-    order = [i for i in np.argsort(-counted, kind="stable") if counted[i]]
-    reasons = [f"{scores.exclusions.rules[i].rule_id}: {counted[i]}" for i in order]
-    verdict = next((p.permission for p in (scores.permissions[i] for i in at) if p is not None), None)
+def _counts(census: Census, unit: UnitCensus | None) -> dict[str, object]:
+    if unit is None:
+        return {"permission": None, "n_candidates": 0, "n_eligible": 0, "n_excluded": 0, "area_m2": 0.0,
+                "eligible_area_m2": 0.0, "excluded_by": "", "best_score": float("nan"), "best_parcel_id": ""}
+    order = sorted((i for i, n in enumerate(unit.main_reasons) if n), key=lambda i: -unit.main_reasons[i])
+    reasons = [f"{census.rules[i].rule_id}: {unit.main_reasons[i]}" for i in order]
     return {
-        "permission": verdict, "n_candidates": len(at), "n_eligible": len(eligible),
-        "n_excluded": len(at) - len(eligible), "area_m2": round(float(area[at].sum()), 1),
-        "eligible_area_m2": round(float(area[eligible].sum()), 1), "excluded_by": "; ".join(reasons),
-        "best_score": round(float(scores.score[best]), SCORE_DECIMALS) if best is not None else float("nan"),
-        "best_parcel_id": str(result.candidates["parcel_id"].iloc[best]) if best is not None else "",
+        "permission": unit.permission, "n_candidates": unit.n_candidates, "n_eligible": unit.n_eligible,
+        "n_excluded": unit.n_candidates - unit.n_eligible, "area_m2": round(unit.area_m2, 1),
+        "eligible_area_m2": round(unit.eligible_area_m2, 1), "excluded_by": "; ".join(reasons),
+        "best_score": float("nan") if unit.best_score is None else round(unit.best_score, SCORE_DECIMALS),
+        "best_parcel_id": unit.best_parcel_id,
     }
-
-
-def main_reasons(scores: SiteScores) -> NDArray[np.int64]:
-    """Return, per candidate, the excluding rule that it misses by most (the first of equals); -1 where eligible."""
-    table = scores.exclusions
-    missed = np.where(table.broken & table.excludes, np.nan_to_num(table.shortfall, nan=0.0), 0.0)
-    if not missed.shape[1]:
-        return np.full(len(missed), -1, dtype=np.int64)
-    return np.where(missed.max(axis=1) > 0, missed.argmax(axis=1), -1).astype(np.int64)
 
 
 def summary_by_rule(result: StudyResult, class_id: str) -> pd.DataFrame:
@@ -326,13 +364,9 @@ def summary_by_rule(result: StudyResult, class_id: str) -> pd.DataFrame:
     One row per rule in the pack's order: ``rule_id, excludes, n_tested, n_broken, area_m2`` (of the candidates
     that break it), ``n_only`` (candidates that this rule alone excludes).
     """
-    table = result.scores_for(class_id).exclusions
-    area = result.candidates["area_m2"].to_numpy(dtype=np.float64)
-    broken = table.broken
-    alone = (broken & table.excludes).sum(axis=1) == 1
+    rules = result.census_for(class_id).rules
     return pd.DataFrame({
-        "rule_id": [r.rule_id for r in table.rules], "excludes": table.excludes,
-        "n_tested": (~np.isnan(table.shortfall)).sum(axis=0), "n_broken": broken.sum(axis=0),
-        "area_m2": np.round(area @ broken, 1),
-        "n_only": (broken & table.excludes & alone[:, None]).sum(axis=0),
+        "rule_id": [r.rule_id for r in rules], "excludes": [r.excludes for r in rules],
+        "n_tested": [r.n_tested for r in rules], "n_broken": [r.n_broken for r in rules],
+        "area_m2": [round(r.broken_area_m2, 1) for r in rules], "n_only": [r.n_only for r in rules],
     })

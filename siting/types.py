@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import geopandas as gpd
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
 
 from gis.bilingual import Text
 from layers.types import CityLayers, LayerSpec
+
+if TYPE_CHECKING:
+    from siting.census import Census
 
 Permission = Literal["favoured", "allowed", "controlled", "closed"]
 """What policy says of a kind of data centre in a zone, best first."""
@@ -373,17 +377,119 @@ class HostKind:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ZoneQuota:
+    """How many edge centres a zone must or may have."""
+
+    zone_id: str
+    min_sites: int = 0
+    max_sites: int | None = None
+    """None for no limit."""
+    citation: Citation | None = None
+    """None where the study says so."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HostSetback:
+    """How far a host must be from features of a layer (noise, magnetic field)."""
+
+    layer: str
+    distance_m: float
+    title: Text
+    """Why."""
+    citation: Citation
+    assumed: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class EdgeSettings:
     """How edge centres are placed."""
 
     n_facilities: int
     service_radius_m: float
-    """Straight-line reach of one edge centre."""
+    """Reach of one edge centre."""
     feed_radius_m: float
-    """A host needs two different substations within this distance."""
+    """A host needs a substation with room for it within this distance; a second one counts in its favour."""
+    spacing_m: float = 0.0
+    """Two chosen hosts lie at least this far apart."""
+    quotas: tuple[ZoneQuota, ...] = ()
+    setbacks: tuple[HostSetback, ...] = ()
+    min_host_area_m2: float = 0.0
+    """Smallest host drawn as an outline; a host that is a point has no known area."""
     it_load_kw: float
     """Largest IT load of one edge centre."""
     host_kinds: tuple[HostKind, ...]
+    citation: Citation
+    assumed: tuple[str, ...] = ()
+    """Names of the fields above that nobody published."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CapacityReading:
+    """One way to read what the plan wants built."""
+
+    reading_id: str
+    """Key."""
+    title: Text
+    """What a reader calls it."""
+    target_id: str
+    """Target of the pack that it reads."""
+    rack_count: float
+    """Racks wanted."""
+    rack_kw: float
+    """IT power of one of them."""
+    use_rate: float
+    """Share of the design power that is drawn over a year."""
+    citation: Citation
+    """The clause."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CapacityLimit:
+    """What share of the capacity a zone may or must take."""
+
+    zone_id: str
+    min_share: float = 0.0
+    max_share: float = 1.0
+    citation: Citation
+    assumed: bool = False
+    """The plan gives the direction, not the figure."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KnownShare:
+    """What share of the racks a unit has today, for comparison."""
+
+    unit_id: str
+    share: float
+    citation: Citation
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CapacitySettings:
+    """How capacity is laid out over parcels and zones."""
+
+    site_class: str
+    """Class whose scores and exclusions apply."""
+    readings: tuple[CapacityReading, ...]
+    """Ways to read the target; the first is the default."""
+    limits: tuple[CapacityLimit, ...] = ()
+    known_shares: tuple[KnownShare, ...] = ()
+    racks_per_ha: float
+    """Racks that a hectare of plot holds."""
+    racks_per_ha_max: float
+    """The densest built; what more land would win is measured against it."""
+    max_it_load_kw: float
+    """Largest campus."""
+    n_feeds: int = 2
+    """The load must be fed whole with all substations but ``n_feeds - 1`` in service."""
+    max_voltage_kv: float
+    """Substations above this voltage feed no campus directly."""
+    water_l_per_kwh: float
+    """Water per kWh of IT energy."""
+    renewable_share: float = 0.0
+    """Share of the energy that must be renewable."""
+    score_per_km: float
+    """Score that a kilometre of connection costs."""
     citation: Citation
     assumed: tuple[str, ...] = ()
     """Names of the fields above that nobody published."""
@@ -438,6 +544,8 @@ class CityPack:
     retrofit_rules: tuple[RetrofitRule, ...] = ()
     places: tuple[NamedPlace, ...] = ()
     edge: EdgeSettings
+    capacity: CapacitySettings | None = None
+    """None where the plan wants no quantity built."""
     layer_specs: tuple[LayerSpec, ...]
     notes: tuple[Text, ...] = ()
     """Limits of the plan's text that a reader must know."""
@@ -502,6 +610,16 @@ class Study:
     """Edge centres to place; None for the pack's."""
     service_radius_m: float | None = None
     """Reach of an edge centre; None for the pack's."""
+    edge_spacing_m: float | None = None
+    """Least distance between edge centres; None for the pack's."""
+    edge_quotas: tuple[ZoneQuota, ...] | None = None
+    """Edge centres by zone; None for the pack's."""
+    backup_demand: tuple[str, ...] = ()
+    """Ids of demand points that two centres must reach."""
+    edge_distance: Literal["straight", "roads", "fibre_routes"] = "straight"
+    """How reach is measured: the straight line, or the shortest way along a layer."""
+    capacity_years: tuple[tuple[int, float], ...] = ()
+    """Years, and the share of the target that must stand by each."""
     path: str = ""
     """File that it was read from."""
     sha256: str = ""
@@ -544,8 +662,8 @@ class SiteScores:
     site_class: SiteClass
     criteria: tuple[Criterion, ...]
     """Columns of the matrices."""
-    permissions: tuple[ZonePermission | None, ...]
-    """Per candidate; None where it lies in no zone."""
+    permissions: Sequence[ZonePermission | None]
+    """Per candidate; None where it lies in no zone. A run gives ``siting.permissions.Permissions``."""
     exclusions: ExclusionTable
     raw: NDArray[np.float64]
     """Candidates x criteria, in the criterion's unit; NaN where not measured."""
@@ -567,9 +685,10 @@ class EdgePlan:
     """Edge centres chosen among hosts."""
 
     edge_centres: gpd.GeoDataFrame
-    """edge_centre_id, host_id, host_kind, name, zone_id, unit_id, demand_covered, n_demand_covered, feed_a_id,
-    feed_a_distance_m, feed_a_voltage_kv, feed_b_id, feed_b_distance_m, feed_b_voltage_kv, certainty,
-    geometry (point)."""
+    """edge_centre_id, host_id, host_kind, name, zone_id, unit_id, demand_covered, n_demand_covered, it_load_kw,
+    load_mva, feed_a_id, feed_a_distance_m, feed_a_voltage_kv, feed_b_id, feed_b_distance_m, feed_b_voltage_kv,
+    power_limit (what gives way first), stability (share of draws in which it stays), runner_up_id, runner_up_name,
+    runner_up_loss (share of demand lost with it instead), certainty, geometry (point)."""
     feed_lines: gpd.GeoDataFrame
     """edge_centre_id, feed ("A" or "B"), substation_id, voltage_kv, distance_m, certainty, geometry (line)."""
     coverage: gpd.GeoDataFrame
@@ -583,6 +702,62 @@ class EdgePlan:
     demand_covered: float
     solver_status: str
     optimality_gap: float
+    curve: pd.DataFrame
+    """n_facilities, demand_covered, share, gain (of the last one added), optimality_gap, host_ids (joined by a
+    space): the best plan for every number of centres."""
+    distance_kind: str = "straight"
+    """"straight", or the layer along which reach was measured."""
+    facts: tuple[Text, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Bottleneck:
+    """What keeps a capacity plan from being better."""
+
+    title: Text
+    """The constraint, in a planner's words."""
+    it_load_mw: float
+    """MW of IT that taking it away would add."""
+    score: float
+    """What it would add to the mean score of the MW placed."""
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class CapacityPlan:
+    """Capacity laid out over parcels, under land, power and policy."""
+
+    reading: CapacityReading
+    sites: gpd.GeoDataFrame
+    """capacity_site_id, parcel_id, unit_id, zone_id, rack_count, it_load_mw, facility_load_mw, load_mva, score,
+    area_m2, permission, n_substations, connection_km (sum over its substations), year, certainty, geometry."""
+    feeds: gpd.GeoDataFrame
+    """capacity_site_id, substation_id, voltage_kv, load_mva, distance_m, certainty, geometry (line)."""
+    by_unit: pd.DataFrame
+    """unit_id, zone_id, n_sites, rack_count, it_load_mw, share, known_share (NaN where none is published)."""
+    by_substation: pd.DataFrame
+    """substation_id, name, voltage_kv, headroom_mva, headroom_assumed, load_mva."""
+    target_mw: float
+    existing_mw: float
+    """Part of the target that stands already."""
+    it_load_mw: float
+    facility_load_mw: float
+    load_mva: float
+    energy_gwh: float
+    """Of a year, at the use rate and the PUE limit of the class."""
+    water_m3: float
+    renewable_gwh: float
+    bottlenecks: tuple[Bottleneck, ...]
+    substation_prices: tuple[tuple[str, float, float], ...]
+    """Substations that are used up, dearest first: id, headroom in MVA, and MW of IT that one more MVA would add
+    (0 where the target is met: then it would only move load to a better place)."""
+    optimality_gap: float
+    solver_status: str
+    facts: tuple[Text, ...] = ()
+
+    @property
+    def shortfall_mw(self) -> float:
+        """MW of the target that found no place."""
+        return max(0.0, self.target_mw - self.existing_mw - self.it_load_mw)
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -599,8 +774,13 @@ class StudyResult:
     """parcel_id, land_use, area_m2, compactness, unit_id, zone_id, district, certainty, geometry."""
     scores: tuple[SiteScores, ...]
     """One per class asked for."""
+    census: tuple[Census, ...]
+    """Per class, in the order of ``scores``: what summaries say of all candidates, also where ``candidates`` holds only
+    the best of them."""
     edge_plan: EdgePlan | None
     """None where edge centres were not asked for."""
+    capacity_plans: tuple[CapacityPlan, ...] = ()
+    """One per reading of the target; empty where capacity was not asked for."""
     facts: tuple[Text, ...] = ()
     """What is reported and not scored (latency, climate), and what was not measured."""
     timings_s: Mapping[str, float]
@@ -609,3 +789,7 @@ class StudyResult:
     def scores_for(self, class_id: str) -> SiteScores:
         """Return the scores of a class."""
         return next(s for s in self.scores if s.site_class.class_id == class_id)
+
+    def census_for(self, class_id: str) -> Census:
+        """Return the census of a class."""
+        return next(c for c in self.census if c.class_id == class_id)

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import geopandas as gpd
 import numpy as np
 import pandas as pd
 import shapely
 from numpy.typing import NDArray
 
-from gis import containment
+from gis import containment, proximity
 from gis.errors import SchemaError
 from layers.types import CityLayers
-from siting.types import CityPack, Unit, ZonePermission
+from siting.types import CityPack, Unit
 
 UNIT_COLUMNS = ["unit_id", "name_zh", "name_en", "zone_id", "kind", "area_km2", "certainty", "geometry"]
 
@@ -105,29 +107,55 @@ def largest_overlap(geometries: NDArray[np.object_], areas: NDArray[np.object_])
     return containment.largest_overlap(geometries, areas)
 
 
-def place_candidates(candidates: gpd.GeoDataFrame, units: gpd.GeoDataFrame,
-                     city_layers: CityLayers) -> gpd.GeoDataFrame:
-    """Add ``unit_id``, ``zone_id`` and ``district`` to candidates, by the largest share of their area."""
-    geometries = np.asarray(candidates.geometry.array, dtype=object)
-    districts = city_layers.frame("districts")
-    in_unit = largest_overlap(geometries, np.asarray(units.geometry.array, dtype=object))
-    in_district = largest_overlap(geometries, np.asarray(districts.geometry.array, dtype=object))
+@dataclass(frozen=True, eq=False)
+class Places:
+    """Units and districts laid out, to place any number of candidates."""
+
+    units: containment.Areas
+    districts: containment.Areas
+
+
+def lay_out_places(units: gpd.GeoDataFrame, city_layers: CityLayers) -> Places:
+    """Lay out what candidates are placed by, once for all partitions of a run.
+
+    Parameters
+    ----------
+    units
+        Of :func:`build_units`.
+    city_layers
+        Holds the districts.
+    """
+    return Places(containment.lay_out_areas(np.asarray(units.geometry.array, dtype=object)),
+                  containment.lay_out_areas(np.asarray(city_layers.frame("districts").geometry.array, dtype=object)))
+
+
+def place_candidates(candidates: gpd.GeoDataFrame, units: gpd.GeoDataFrame, city_layers: CityLayers, *,
+                     places: Places | None = None, laid_out: proximity.LaidOut | None = None) -> gpd.GeoDataFrame:
+    """Add ``unit_id``, ``zone_id`` and ``district`` to candidates, by the largest share of their area.
+
+    Parameters
+    ----------
+    candidates
+        Polygons in the metric CRS.
+    units
+        Of :func:`build_units`.
+    city_layers
+        Holds the districts.
+    places
+        The same units and districts laid out; made here if None.
+    laid_out
+        The candidates' geometries laid out, where they are.
+    """
+    where = places or lay_out_places(units, city_layers)
+    shapes = laid_out if laid_out is not None else np.asarray(candidates.geometry.array, dtype=object)
+    in_unit, in_district = containment.largest_overlaps(shapes, (where.units, where.districts))
     return candidates.assign(
         unit_id=_picked(units["unit_id"], in_unit),
         zone_id=_picked(units["zone_id"], in_unit),
-        district=_picked(districts["name"], in_district),
+        district=_picked(city_layers.frame("districts")["name"], in_district),
     )
 
 
 def _picked(values: pd.Series[str], rows: NDArray[np.int64]) -> NDArray[np.object_]:
-    picked = np.full(len(rows), "", dtype=object)
-    found = rows >= 0
-    picked[found] = values.to_numpy(dtype=object)[rows[found]]
-    return picked
-
-
-def permissions_of(candidates: gpd.GeoDataFrame, pack: CityPack,
-                   development_type: str) -> tuple[ZonePermission | None, ...]:
-    """Return what policy says of a development type, per candidate; None outside every zone of the plan."""
-    by_zone = {p.zone_id: p for p in pack.permissions if p.development_type == development_type}
-    return tuple(by_zone.get(zone) for zone in candidates["zone_id"])
+    # The last entry is what -1 points at.
+    return np.array([*values, ""], dtype=object)[rows]

@@ -47,13 +47,21 @@ def run(
     out: Annotated[Path | None, typer.Option("--out", "-o", help="输出目录 output folder (out/<study>)")] = None,
     n_parcels: Annotated[int | None, typer.Option("--n-parcels", min=1,
                                                   help="合成地块数量 size of the synthetic parcel layer")] = None,
+    engine: Annotated[str, typer.Option("--engine", help="计算引擎 who works: serial | processes | dask")] = "",
+    scheduler: Annotated[str, typer.Option("--scheduler", metavar="ADDRESS",
+                                           help="Dask 调度器地址 scheduler of a Dask cluster")] = "",
+    is_resumable: Annotated[bool, typer.Option("--resume", help="保留已完成的分区，并从中断处继续 keep finished "
+                                                                "partitions and continue from them")] = False,
     lang: Lang = "zh", quiet: Quiet = False, debug: Debug = False,
 ) -> None:
     """运行方案，输出地图、图层与报告。Run a study: map, layers, tables and report."""
     console = _console(lang, quiet, debug)
     with guarded(console):
+        from gis.engines import engine_named
+        # A scheduler that does not answer must not cost the user the reading of all layers.
+        workers = engine_named(engine, scheduler)
         from suanzhi.running import run_and_write
-        written = run_and_write(study, out, n_parcels, console)
+        written = run_and_write(study, out, n_parcels, console, engine=workers, is_resumable=is_resumable)
         console.result(written)
 
 

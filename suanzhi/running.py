@@ -6,7 +6,10 @@ import time
 from dataclasses import replace
 from pathlib import Path
 
+from gis.engines import Engine
 from gis.errors import UsageError
+from gis.partitions import ROWS_PER_PARTITION
+from layers.cache import remove_parts
 from layers.loading import load_layers
 from maps.outputs import Written, check_exportable, check_writable, write_outputs
 from siting.city_pack import load_pack
@@ -15,9 +18,32 @@ from siting.study_file import default_study, read_study
 from siting.types import Study
 from suanzhi.console import Console
 
+PARTS_FOLDER = ".parts"
+"""Where finished partitions are kept inside the output folder while a run that may be resumed goes on."""
 
-def run_and_write(study_name: str, out: Path | None, n_parcels: int | None, console: Console) -> Written:
-    """Run the study of that name or file and write its outputs."""
+
+def run_and_write(study_name: str, out: Path | None, n_parcels: int | None, console: Console, *,
+                  engine: Engine | None = None, is_resumable: bool = False,
+                  rows_per_partition: int = ROWS_PER_PARTITION) -> Written:
+    """Run the study of that name or file and write its outputs.
+
+    Parameters
+    ----------
+    study_name
+        A city, or a study file.
+    out
+        Folder to write to; None for ``out/NAME``.
+    n_parcels
+        Size of the synthetic parcel layer; None for the study's.
+    console
+        Where progress goes.
+    engine
+        Who scores the partitions; this process if None.
+    is_resumable
+        Keep finished partitions until the outputs are there, and continue from those that are.
+    rows_per_partition
+        Candidates in a partition, at most.
+    """
     study = find_study(study_name, n_parcels)
     pack = load_pack(study.city)
     # Wrong weights or an unwritable folder must not cost the user the whole run.
@@ -30,8 +56,13 @@ def run_and_write(study_name: str, out: Path | None, n_parcels: int | None, cons
     loading_s = time.perf_counter() - started
     if study.candidates == "parcels" and city_layers.has("parcels"):
         check_exportable(len(city_layers.frame("parcels")))
-    result = run_study(city_layers, pack, study, progress=console.progress, timings_s={"layers": loading_s})
-    return write_outputs(result, folder, language=console.language, progress=console.progress)
+    parts_folder = folder / PARTS_FOLDER
+    result = run_study(city_layers, pack, study, progress=console.progress, timings_s={"layers": loading_s},
+                       engine=engine, parts_folder=parts_folder if is_resumable else None,
+                       rows_per_partition=rows_per_partition)
+    written = write_outputs(result, folder, language=console.language, progress=console.progress)
+    remove_parts(parts_folder)
+    return written
 
 
 def find_study(name: str, n_parcels: int | None) -> Study:

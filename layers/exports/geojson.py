@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import json
-import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -17,13 +16,12 @@ from shapely import Geometry, GeometryCollection, MultiPolygon, Polygon
 from shapely.geometry.polygon import orient
 
 from gis.errors import ExportError
+from layers.exports.cell_texts import ColumnTexts, column_texts, json_text
 from layers.exports.files import replace_file
 
 _DECIMALS = 7  # about a centimetre, the digits that RFC 7946 section 11.2 finds sensible
 _POLYGONS = (3, 6, 7)  # shapely type ids: Polygon, MultiPolygon, GeometryCollection
 _BLOCK = 20_000  # features turned into text at a time, so that memory stays flat
-# One for all features: json.dumps would make a new one for each.
-_ENCODER = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), allow_nan=False)
 
 
 def write_geojson(frame: gpd.GeoDataFrame, path: Path | str, *, id_column: str,
@@ -60,13 +58,69 @@ def write_geojson(frame: gpd.GeoDataFrame, path: Path | str, *, id_column: str,
     """
     pairs = _pairs(frame, fields)
     _check(frame, path, [id_column, *(column for column, _ in pairs)])
-    head = {"type": "FeatureCollection", **(members or {})}
-    with replace_file(path) as partial, partial.open("w", encoding="utf-8", errors="replace", newline="\n") as file:
-        file.write(_json(head)[:-1] + ',"features":[')
-        for number, feature in enumerate(_features(frame, id_column, pairs)):
-            file.write((",\n" if number else "\n") + feature)
-        file.write("\n]}\n")
+    with open_geojson(path, [name for _, name in pairs], members) as write:
+        for start in range(0, len(frame), _BLOCK):
+            block = frame.iloc[start:start + _BLOCK]
+            texts = column_texts(block)
+            write(id_texts(block[id_column]), [texts[column] for column, _ in pairs],
+                  geometry_texts(block.geometry.to_crs("EPSG:4326").to_numpy()))
     return Path(path)
+
+
+@contextmanager
+def open_geojson(path: Path | str, names: Sequence[str], members: Mapping[str, object] | None = None,
+                 ) -> Iterator[Callable[[list[str], Sequence[ColumnTexts], list[str]], None]]:
+    """Write a collection block by block, as ``write_geojson`` does a whole one.
+
+    Parameters
+    ----------
+    path
+        The file to write; it appears when the block is left without an error.
+    names
+        Names of the properties.
+    members
+        Further members of the collection.
+
+    Yields
+    ------
+    Callable
+        Writes some features: their ids (``id_texts``), their properties in the order of the names, and their
+        geometries (``geometry_texts``).
+
+    Raises
+    ------
+    ExportError
+        The file cannot be written.
+    """
+    head = json_text({"type": "FeatureCollection", **(members or {})})
+    slots = ",".join(json_text(name).replace("%", "%%") + ":%s" for name in names)
+    template = f'{{"type":"Feature","id":%s,"properties":{{{slots}}},"geometry":%s}}'
+    with replace_file(path) as partial, partial.open("w", encoding="utf-8", errors="replace", newline="\n") as file:
+        file.write(head[:-1] + ',"features":[')
+        before = "\n"
+
+        def write(ids: list[str], columns: Sequence[ColumnTexts], shapes: list[str]) -> None:
+            nonlocal before
+            if ids:
+                rows = zip(ids, *(column.for_json for column in columns), shapes, strict=True)
+                file.write(before + ",\n".join([template % row for row in rows]))
+                before = ",\n"
+
+        yield write
+        file.write("\n]}\n")
+
+
+def id_texts(column: pd.Series[Any]) -> list[str]:
+    """Return the ids of features as JSON text."""
+    return [json_text(str(identity)) for identity in column]
+
+
+def geometry_texts(geometries: NDArray[np.object_]) -> list[str]:
+    """Return geometries in longitude and latitude as GeoJSON, as RFC 7946 wants them; ``null`` where there is none."""
+    wanted = to_rfc7946(geometries)
+    is_located = ~(shapely.is_missing(wanted) | shapely.is_empty(wanted))
+    texts: list[str] = np.where(is_located, shapely.to_geojson(wanted), "null").tolist()
+    return texts
 
 
 def to_rfc7946(geometries: NDArray[np.object_]) -> NDArray[np.object_]:
@@ -135,51 +189,3 @@ def _check(frame: gpd.GeoDataFrame, path: Path | str, columns: Sequence[str]) ->
             f"cannot write {path}: the frame has no CRS; set one before writing",
             f"无法写入 {path}：数据没有坐标参考系；请先设定",
         )
-
-
-def _features(frame: gpd.GeoDataFrame, id_column: str, pairs: Sequence[tuple[str, str]]) -> Iterator[str]:
-    """Yield each feature as one line of JSON."""
-    names = [name for _, name in pairs]
-    for start in range(0, len(frame), _BLOCK):
-        block = frame.iloc[start:start + _BLOCK]
-        geometries = to_rfc7946(np.asarray(block.geometry.to_crs("EPSG:4326").array, dtype=object))
-        is_located = ~(shapely.is_missing(geometries) | shapely.is_empty(geometries))
-        shapes = np.where(is_located, shapely.to_geojson(geometries), "null")
-        columns = [_plain_values(block[column]) for column, _ in pairs]
-        rows = zip(*columns, strict=True) if columns else ((),) * len(block)
-        for identity, shape, row in zip(block[id_column], shapes, rows, strict=True):
-            properties = _json(dict(zip(names, row, strict=True)))
-            yield (f'{{"type":"Feature","id":{_json(str(identity))},'
-                   f'"properties":{properties},"geometry":{shape}}}')
-
-
-def _plain_values(column: pd.Series[Any]) -> list[object]:
-    """Return the values of a column as JSON knows them."""
-    # pandas' own nullable types have the same kinds and may hold NA: they go value by value.
-    is_plain = isinstance(column.dtype, np.dtype)
-    if is_plain and column.dtype.kind in "biu":
-        return list(column.tolist())
-    if is_plain and column.dtype.kind == "f":
-        return [value if math.isfinite(value) else None for value in column.tolist()]
-    return [_plain(value) for value in column.tolist()]
-
-
-def _plain(value: object) -> object:
-    if value is None or isinstance(value, str | bool | int):
-        return value
-    if isinstance(value, np.ndarray | np.generic):
-        return _plain(value.tolist())
-    if isinstance(value, float):
-        return value if math.isfinite(value) else None
-    if isinstance(value, Mapping):
-        return {str(key): _plain(inner) for key, inner in value.items()}
-    if isinstance(value, list | tuple):
-        return [_plain(inner) for inner in value]
-    if value is pd.NaT or value is pd.NA:
-        return None
-    isoformat = getattr(value, "isoformat", None)
-    return isoformat() if callable(isoformat) else str(value)
-
-
-def _json(value: object) -> str:
-    return _ENCODER.encode(value)

@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
-import geopandas as gpd
 import pandas as pd
 
+from layers.exports.cell_texts import ColumnTexts, column_texts
 from layers.exports.files import replace_file
-
-# A spreadsheet runs a cell that begins with one of these; text from a layer is data, never a formula.
-_FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
 
 
 def write_csv(table: pd.DataFrame, path: Path | str, *,
@@ -41,32 +38,49 @@ def write_csv(table: pd.DataFrame, path: Path | str, *,
     ExportError
         The file cannot be written.
     """
-    plain = pd.DataFrame(table.drop(columns=_geometry_columns(table)))
-    if columns is not None:
-        plain = plain[[column for column, _ in columns]]
-        plain.columns = pd.Index([heading for _, heading in columns])
-    safe = plain.apply(lambda column: column if column.dtype.kind in "biuf" else column.map(_cell))
-    with replace_file(path) as partial:
-        safe.to_csv(partial, index=False, encoding="utf-8-sig", lineterminator="\n", errors="replace")
+    texts = column_texts(table)
+    pairs = [(name, name) for name in texts] if columns is None else columns
+    with open_csv(path, [heading for _, heading in pairs]) as write:
+        write([texts[column] for column, _ in pairs], len(table))
     return Path(path)
 
 
-def _geometry_columns(table: pd.DataFrame) -> list[str]:
-    if not isinstance(table, gpd.GeoDataFrame):
-        return []
-    return [str(name) for name, dtype in table.dtypes.items() if str(dtype) == "geometry"]
+@contextmanager
+def open_csv(path: Path | str, headings: Sequence[str]) -> Iterator[Callable[[Sequence[ColumnTexts], int], None]]:
+    """Write a table block by block, as ``write_csv`` does a whole one.
+
+    Parameters
+    ----------
+    path
+        The file to write; it appears when the block is left without an error.
+    headings
+        First line.
+
+    Yields
+    ------
+    Callable
+        Writes some rows: their columns in the order of the headings, and how many they are.
+
+    Raises
+    ------
+    ExportError
+        The file cannot be written.
+    """
+    with replace_file(path) as partial, partial.open("w", encoding="utf-8-sig", errors="replace", newline="") as file:
+        file.write(_line([_quoted(heading) for heading in headings]))
+
+        def write(columns: Sequence[ColumnTexts], n_rows: int) -> None:
+            rows = zip(*(column.for_csv for column in columns), strict=True) if columns else [()] * n_rows
+            file.write("".join(map(_line, rows)))
+
+        yield write
 
 
-def _cell(value: object) -> object:
-    if isinstance(value, list | tuple):
-        value = "; ".join(str(part) for part in value)
-    if isinstance(value, str) and value.startswith(_FORMULA_STARTS) and not _is_number(value):
-        return "'" + value
-    return value
+def _line(cells: Sequence[str]) -> str:
+    # A row of one empty cell would read back as no row.
+    return ",".join(cells) + "\n" if len(cells) != 1 or cells[0] else '""\n'
 
 
-def _is_number(text: str) -> bool:
-    try:
-        return math.isfinite(float(text))
-    except ValueError:
-        return False
+def _quoted(heading: str) -> str:
+    # A heading is the product's or the user's own word for a column, and kept as it is.
+    return '"' + heading.replace('"', '""') + '"' if any(mark in heading for mark in ',"\n\r') else heading

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
 import logging
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from gis.errors import LayerError, LayerNotFoundError
 from layers.types import LayerSpec
 
 _HEAD_BYTES = 512
+_BLOCK_BYTES = 1 << 20
 _ZIP, _SHAPE, _SQLITE, _FLAT, _PARQUET, _EXCEL, _HTML, _XML, _JSON, _PDF, _TIFF = (
     "ZIP", "Shapefile", "SQLite/GeoPackage", "FlatGeobuf", "Parquet", "Excel 97 (.xls)", "HTML", "XML/KML", "JSON",
     "PDF", "GeoTIFF",
@@ -64,6 +66,39 @@ def existing_file(spec: LayerSpec) -> Path:
                          f"图层 {spec.name!r}：{path} 是文件夹，不是文件；{hint_zh}")
     check_content(path, spec.name)
     return path
+
+
+def sha256_of(files: Sequence[str]) -> str:
+    """Return the SHA-256 of files read one after another, in hexadecimal.
+
+    Parameters
+    ----------
+    files
+        Paths; for one file this is what ``sha256sum`` prints, for the parts of a shapefile what
+        ``cat`` of them in this order would give.
+
+    Returns
+    -------
+    str
+        64 digits; empty for no file.
+
+    Raises
+    ------
+    LayerError
+        A file cannot be read.
+    """
+    if not files:
+        return ""
+    digest = hashlib.sha256()
+    for name in files:
+        try:
+            with Path(name).open("rb") as file:
+                while block := file.read(_BLOCK_BYTES):
+                    digest.update(block)
+        except OSError as error:
+            raise LayerError(f"cannot read {name}: {error.strerror}; check the permission of the file",
+                             f"无法读取 {name}：{error.strerror}；请检查文件权限") from error
+    return digest.hexdigest()
 
 
 def check_content(path: Path, name: str, shown: str = "") -> None:
@@ -135,3 +170,22 @@ def gdal_silence() -> Iterator[None]:
 def reason_of(error: Exception) -> str:
     """Return the first line of a foreign error, short enough for a sentence."""
     return (str(error).splitlines() or [type(error).__name__])[0][:200].rstrip(".; ")
+
+
+def not_a_vector_file(path: Path, name: str, error: Exception) -> LayerError:
+    """Return the error of a file that no reader understands.
+
+    Parameters
+    ----------
+    path
+        The file, as the user calls it.
+    name
+        Layer, for the message.
+    error
+        What the reader said.
+    """
+    reason = reason_of(error)
+    return LayerError(
+        f"layer {name!r}: {path} cannot be read as vector data ({reason}); check that the file is complete",
+        f"图层 {name!r}：{path} 无法作为矢量数据读取（{reason}）；请检查文件是否完整",
+    )

@@ -14,9 +14,15 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from gis.errors import LayerError, LayerUnavailableError
 from gis.ragged import Paths, flatten
+from layers.sources.geoparquet_file import ahead
+
+_ROWS = 32_768
+_BUFFER_BYTES = 1 << 20
+_VERTEX_BYTES = 16
 
 
 @dataclass(frozen=True, eq=False)
@@ -62,15 +68,106 @@ def read_ragged(path: Path | str, columns: Sequence[str] = ()) -> RaggedLayer:
             f"{path}: GeoParquet needs the package pyarrow; run: pip install suanzhi[parquet]",
             f"{path}：读取 GeoParquet 需要 pyarrow；请运行 pip install suanzhi[parquet]") from error
     try:
-        with pq.ParquetFile(path, memory_map=True) as file:
+        with pq.ParquetFile(path, buffer_size=_BUFFER_BYTES, pre_buffer=False) as file:
             name = _geometry_column(file.schema_arrow, path)
             _check_columns([name, *columns], file.schema_arrow.names, path)
-            table = file.read(columns=[*columns, name])
+            room = _Room(file.metadata.num_rows, _bytes_in(file, name) // _VERTEX_BYTES)
+            parts = []
+            for batch in ahead(file.iter_batches(_ROWS, columns=[*columns, name])):
+                room.add(batch.column(batch.schema.get_field_index(name)))
+                parts.append(batch.drop_columns([name]))
+            table = pa.Table.from_batches(parts, schema=_without(file.schema_arrow, columns))
     except (OSError, ValueError, pa.ArrowException) as error:
         raise LayerError(f"{path} cannot be read as GeoParquet ({error}); check that the file is complete",
                          f"{path} 无法作为 GeoParquet 读取（{error}）；请检查文件是否完整") from error
-    attributes = table.drop_columns([name]).to_pandas(ignore_metadata=True)
-    return RaggedLayer(_decoded(table[name].chunks), attributes[list(columns)])
+    attributes = table.to_pandas(ignore_metadata=True) if columns else pd.DataFrame(index=pd.RangeIndex(room.n_rows))
+    return RaggedLayer(room.paths(), attributes[list(columns)])
+
+
+class _Room:
+    """Arrays that grow at their end. Room is taken in advance: what is never written costs no memory."""
+
+    def __init__(self, n_rows: int, n_vertices: int) -> None:
+        self.n_rows = 0
+        self._n = (0, 0, 0)
+        self._paths = Paths(np.empty((n_vertices + 1, 2)), np.empty(n_vertices + 1, dtype=np.int64),
+                            np.empty(n_vertices + 1, dtype=np.int64), np.empty(n_vertices + 1, dtype=np.bool_),
+                            np.zeros(n_rows + 1, dtype=np.int64))
+
+    def add(self, column: Any) -> None:
+        """Take the geometries of an Arrow array apart, and write them behind those that are there."""
+        from gis import _wkb_kernels as kernels
+
+        data, start, is_there = _bytes_of(column)
+        self._make_room(int(start[-1] - start[0]) // _VERTEX_BYTES)
+        found = kernels.unpack(data, start, is_there, *self._paths, np.array([*self._n, self.n_rows]))
+        if found[0] == kernels.OTHER:
+            found = self._write(_by_objects(column))
+        self._n = found
+        self.n_rows += len(column)
+
+    def paths(self) -> Paths:
+        """Return what has been written."""
+        n_vertices, n_paths, n_parts = self._n
+        room = self._paths
+        room.path_start[n_paths], room.part_start[n_parts] = n_vertices, n_paths
+        return Paths(room.xy[:n_vertices], room.path_start[:n_paths + 1], room.part_start[:n_parts + 1],
+                     room.part_is_polygon[:n_parts], room.geometry_start[:self.n_rows + 1])
+
+    def _make_room(self, n_more: int) -> None:
+        """Make the arrays longer, where a column that repeats itself was stored shorter than it is."""
+        lacking = self._n[0] + n_more + 1 - len(self._paths.xy)
+        if lacking > 0:
+            xy, *others, geometry_start = (_longer(old, lacking) for old in self._paths)
+            path_start, part_start, part_is_polygon = others
+            self._paths = Paths(xy, path_start, part_start, part_is_polygon, geometry_start)
+
+    def _write(self, more: Paths) -> tuple[int, int, int]:
+        before = self._n
+        self._make_room(len(more.xy))
+        sizes = (len(more.xy), len(more.path_start) - 1, len(more.part_is_polygon))
+        vertex, path, part = (n + size for n, size in zip(before, sizes, strict=True))
+        room = self._paths
+        room.xy[before[0]:vertex] = more.xy
+        room.path_start[before[1]:path + 1] = more.path_start + before[0]
+        room.part_start[before[2]:part + 1] = more.part_start + before[1]
+        room.part_is_polygon[before[2]:part] = more.part_is_polygon
+        room.geometry_start[self.n_rows:self.n_rows + len(more.geometry_start)] = more.geometry_start + before[2]
+        return vertex, path, part
+
+
+def _longer(old: NDArray[Any], lacking: int) -> NDArray[Any]:
+    """Return an array with at least as much room again."""
+    return np.concatenate([old, np.empty((len(old) + lacking, *old.shape[1:]), dtype=old.dtype)])
+
+
+def _bytes_in(file: Any, name: str) -> int:
+    """Return the bytes of a column before compression."""
+    groups = (file.metadata.row_group(i) for i in range(file.metadata.num_row_groups))
+    chunks = (group.column(i) for group in groups for i in range(group.num_columns))
+    return sum(int(chunk.total_uncompressed_size) for chunk in chunks if chunk.path_in_schema == name)
+
+
+def _without(schema: Any, columns: Sequence[str]) -> Any:
+    """Return a schema of those columns alone."""
+    import pyarrow as pa
+
+    return pa.schema([schema.field(name) for name in columns])
+
+
+def _bytes_of(array: Any) -> tuple[NDArray[np.uint8], NDArray[np.int64], NDArray[np.bool_]]:
+    """Return the bytes of an Arrow array, where each value begins, with the end, and whether it is there."""
+    import pyarrow as pa
+
+    binary = array.cast(pa.large_binary())
+    _, offsets, content = binary.buffers()
+    data = np.frombuffer(content, dtype=np.uint8) if content is not None else np.empty(0, dtype=np.uint8)
+    if not len(binary):
+        return data, np.zeros(1, dtype=np.int64), np.empty(0, dtype=np.bool_)
+    start = np.frombuffer(offsets, dtype=np.int64)[binary.offset:binary.offset + len(binary) + 1]
+    if not binary.null_count:
+        return data, start, np.ones(len(binary), dtype=np.bool_)
+    return data, start, binary.is_valid().to_numpy(zero_copy_only=False)
 
 
 def _geometry_column(schema: Any, path: Path | str) -> str:
@@ -95,30 +192,38 @@ def _check_columns(wanted: Sequence[str], known: Sequence[str], path: Path | str
                          f"{path} 没有字段 {'、'.join(missing)}；现有字段：{'、'.join(known)}")
 
 
-def _decoded(chunks: Sequence[Any]) -> Paths:
-    """Take the geometries of an Arrow column apart, chunk after chunk."""
-    return _one_after_another([_decoded_chunk(chunk) for chunk in chunks])
+def boxes_of(column: Any) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
+    """Return the boxes of the geometries of an Arrow column, and how many vertices they have.
+
+    Parameters
+    ----------
+    column
+        Chunked column of well-known binary, n rows.
+
+    Returns
+    -------
+    boxes : numpy.ndarray
+        Least x, least y, greatest x, greatest y, shape (n, 4); NaN where there is no geometry.
+    n_vertices : numpy.ndarray
+        Shape (n,).
+    """
+    found = [_boxes_of_chunk(chunk) for chunk in column.chunks]
+    return (np.concatenate([np.empty((0, 4)), *(box for box, _ in found)]),
+            np.concatenate([np.empty(0, dtype=np.int64), *(count for _, count in found)]))
 
 
-def _decoded_chunk(chunk: Any) -> Paths:
-    import pyarrow as pa
+def _boxes_of_chunk(chunk: Any) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
+    import shapely
 
     from gis import _wkb_kernels as kernels
 
-    binary = chunk.cast(pa.large_binary())
-    _, offsets, bytes_of = binary.buffers()
-    start = np.frombuffer(offsets, dtype=np.int64)[binary.offset:binary.offset + len(binary) + 1] if len(binary) \
-        else np.zeros(1, dtype=np.int64)
-    data = np.frombuffer(bytes_of, dtype=np.uint8) if bytes_of is not None else np.empty(0, dtype=np.uint8)
-    is_there = binary.is_valid().to_numpy(zero_copy_only=False)
-    n_parts, n_paths, n_vertices = kernels.measure(data, start, is_there)
-    if n_parts != kernels.OTHER:
-        paths = Paths(np.empty((n_vertices, 2)), np.empty(n_paths + 1, dtype=np.int64),
-                      np.empty(n_parts + 1, dtype=np.int64), np.empty(n_parts, dtype=np.bool_),
-                      np.empty(len(binary) + 1, dtype=np.int64))
-        if kernels.unpack(data, start, is_there, *paths):
-            return paths
-    return _by_objects(binary)
+    given = _bytes_of(chunk)
+    box, n_vertices = np.empty((len(chunk), 4)), np.empty(len(chunk), dtype=np.int64)
+    if kernels.measure(*given)[0] == kernels.OTHER or not kernels.boxes(*given, box, n_vertices):
+        with np.errstate(invalid="ignore"):
+            shapes = shapely.from_wkb(chunk.to_numpy(zero_copy_only=False), on_invalid="ignore")
+        return shapely.bounds(shapes).reshape(-1, 4), shapely.get_num_coordinates(shapes).astype(np.int64)
+    return box, n_vertices
 
 
 def _by_objects(binary: Any) -> Paths:
@@ -128,19 +233,3 @@ def _by_objects(binary: Any) -> Paths:
     # Numpy warns of a coordinate that is not a number; flatten leaves such a geometry out.
     with np.errstate(invalid="ignore"):
         return flatten(shapely.from_wkb(binary.to_numpy(zero_copy_only=False), on_invalid="ignore"))
-
-
-def _one_after_another(parts: Sequence[Paths]) -> Paths:
-    if len(parts) == 1:
-        return parts[0]
-    if not parts:
-        return flatten(np.empty(0, dtype=object))
-    return Paths(np.concatenate([part.xy for part in parts]), _joined_starts([part.path_start for part in parts]),
-                 _joined_starts([part.part_start for part in parts]),
-                 np.concatenate([part.part_is_polygon for part in parts]),
-                 _joined_starts([part.geometry_start for part in parts]))
-
-
-def _joined_starts(starts: Sequence[Any]) -> Any:
-    """Join lists of starts, each with its end, into one that counts on."""
-    return np.concatenate([np.zeros(1, dtype=np.int64), np.cumsum(np.concatenate([np.diff(s) for s in starts]))])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tempfile
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,8 @@ from layers.sources.files import gdal_silence
 _ROW_NUMBER = "__row_number__"
 
 
-def rows_where(table: pd.DataFrame, where: str, name: str) -> NDArray[np.bool_]:
+def rows_where(table: pd.DataFrame, where: str, name: str,
+               numeric: Collection[str] | None = None) -> NDArray[np.bool_]:
     """Tell which rows meet a condition, by the SQL of a temporary GeoPackage.
 
     Parameters
@@ -28,6 +30,9 @@ def rows_where(table: pd.DataFrame, where: str, name: str) -> NDArray[np.bool_]:
         SQL condition on the columns; a Chinese column name goes in double quotes.
     name
         Layer, for the message.
+    numeric
+        The text columns that hold nothing but numbers, where ``table`` holds some rows of many; judged by ``table``
+        alone if None.
 
     Returns
     -------
@@ -41,7 +46,9 @@ def rows_where(table: pd.DataFrame, where: str, name: str) -> NDArray[np.bool_]:
     """
     import pyogrio
 
-    typed = pd.DataFrame({str(column): _typed(table[column]) for column in table.columns}).reset_index(drop=True)
+    numbers = numeric_columns(table) if numeric is None else frozenset(numeric)
+    typed = pd.DataFrame({str(column): _typed(table[column], is_number=str(column) in numbers)
+                          for column in table.columns}).reset_index(drop=True)
     with tempfile.TemporaryDirectory() as folder:
         path = str(Path(folder) / "rows.gpkg")
         try:
@@ -62,12 +69,18 @@ def bad_condition(name: str, where: str, columns: list[str]) -> LayerError:
     )
 
 
-def _typed(column: pd.Series[Any]) -> pd.Series[Any]:
+def numeric_columns(table: pd.DataFrame) -> frozenset[str]:
+    """Return the columns of text that hold nothing but numbers."""
+    # A date is no number, although it can be counted in nanoseconds.
+    texts = [column for column in table.columns if table[column].dtype.kind in "OTU"]
+    return frozenset(str(column) for column in texts if len(table) == 0 or bool(
+        (pd.to_numeric(table[column], errors="coerce").notna() == table[column].notna()).all()))
+
+
+def _typed(column: pd.Series[Any], *, is_number: bool) -> pd.Series[Any]:
     if column.dtype.kind in "biuf":
         return column
-    # A date is no number, although it can be counted in nanoseconds.
-    numbers = pd.to_numeric(column, errors="coerce") if column.dtype.kind in "OTU" else column
-    if numbers is not column and len(column) and bool((numbers.notna() == column.notna()).all()):
-        return numbers
+    if is_number and len(column):
+        return pd.to_numeric(column, errors="coerce")
     return pd.Series([None if value is None or value is pd.NA or value != value else str(value)
                       for value in column.tolist()], index=column.index, dtype=object)

@@ -8,23 +8,28 @@ from __future__ import annotations
 
 import dataclasses
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import TypeVar
 
 import geopandas as gpd
 import numpy as np
 import pandas as pd
 
 from gis.bilingual import Text
-from gis.errors import DataError, LayerError, LayerNotFoundError, LayerUnavailableError, SchemaError
-from gis.vector import flat
+from gis.errors import DataError, LayerError, LayerNotFoundError, SchemaError, UsageError
 from layers.sources import archives, table_file
 from layers.sources.coordinate_table import COORDINATE_KEYS, read_table
-from layers.sources.files import check_content, existing_file, gdal_silence, reason_of
+from layers.sources.files import check_content, existing_file, gdal_silence, not_a_vector_file
+from layers.sources.geoparquet_file import GeoParquet, opened, read_geoparquet
 from layers.sources.row_filter import bad_condition, rows_where
 from layers.sources.shapefile import parts_of, read_shapefile
 from layers.sources.text_file import in_utf8
 from layers.sources.types import LoadContext, RawVector
 from layers.types import LayerSpec
+
+Frame = TypeVar("Frame", bound=pd.DataFrame)
 
 _PARQUET = (".parquet", ".geoparquet")
 _TEXT = (".geojson", ".json", ".kml")
@@ -65,7 +70,7 @@ def read(spec: LayerSpec, context: LoadContext) -> RawVector:
     raw = _from_archive(path, spec) if path.suffix.lower() in archives.SUFFIXES else _from_file(path, spec)
     if not raw.n_read:
         raw = dataclasses.replace(raw, reading_notes=(*raw.reading_notes, _NO_ROWS))
-    return dataclasses.replace(raw, frame=_renamed(raw.frame, spec))
+    return dataclasses.replace(raw, frame=renamed(raw.frame, spec))
 
 
 def _from_archive(path: Path, spec: LayerSpec) -> RawVector:
@@ -99,11 +104,88 @@ def _from_file(path: Path, spec: LayerSpec) -> RawVector:
             frame = _read_ogr(readable, dataclasses.replace(spec, encoding=""), path)
     else:
         frame = _read_ogr(path, spec, path)
-    if suffix in _ALWAYS_UTF8 and spec.encoding:
-        notes += (Text(zh=f"{suffix} 文件恒为 UTF-8，未采用声明的编码 {spec.encoding}",
-                       en=f"a {suffix} file is always in UTF-8; the declared {spec.encoding} was not used"),)
+    notes += _encoding_notes(path, spec)
     files = tuple(str(part) for part in parts_of(path).values()) if suffix == ".shp" else (str(path),)
     return RawVector(frame=frame.reset_index(drop=True), n_read=len(frame), files=files, reading_notes=notes)
+
+
+def _encoding_notes(path: Path, spec: LayerSpec) -> tuple[Text, ...]:
+    suffix = path.suffix.lower()
+    if suffix not in _ALWAYS_UTF8 or not spec.encoding:
+        return ()
+    return (Text(zh=f"{suffix} 文件恒为 UTF-8，未采用声明的编码 {spec.encoding}",
+                 en=f"a {suffix} file is always in UTF-8; the declared {spec.encoding} was not used"),)
+
+
+@contextmanager
+def in_parts(spec: LayerSpec) -> Iterator[GeoParquet]:
+    """Open the GeoParquet file of a spec to read it in parts.
+
+    Raises
+    ------
+    UsageError
+        The spec names another kind of file, or one that can only be read as a whole.
+    LayerNotFoundError, LayerUnavailableError, LayerError
+        As for :func:`read`.
+    """
+    if spec.source != "vector_file":
+        raise _not_in_parts(spec)
+    path = existing_file(spec)
+    if path.suffix.lower() not in _PARQUET:
+        raise _not_in_parts(spec)
+    _check_stem(path, spec)
+    with opened(path, spec.name) as layer:
+        if layer is None:
+            raise _not_in_parts(spec)
+        yield layer
+
+
+def read_parts(spec: LayerSpec, rows_per_part: int, numeric: frozenset[str] = frozenset()) -> Iterator[RawVector]:
+    """Read a GeoParquet file as :func:`read` does, some rows at a time.
+
+    Parameters
+    ----------
+    spec
+        As for :func:`read`.
+    rows_per_part
+        Rows of the file in a part; where a condition leaves fewer, the part has fewer.
+    numeric
+        Text columns that hold nothing but numbers, for the condition.
+
+    Yields
+    ------
+    RawVector
+        Rows in order, whose index counts on from part to part; one part without rows where there is none at all.
+
+    Raises
+    ------
+    UsageError, LayerNotFoundError, LayerUnavailableError, LayerError, SchemaError
+        As for :func:`in_parts` and :func:`read`.
+    """
+    path, start = Path(spec.path), 0
+    notes = _encoding_notes(path, spec)
+    with in_parts(spec) as layer:
+        for part in layer.frames(rows_per_part):
+            frame = with_plain_name(part)
+            if spec.where:
+                attributes = pd.DataFrame(frame.drop(columns="geometry"))
+                frame = frame[rows_where(attributes, spec.where, spec.name, numeric)]
+            if len(frame):
+                frame = renamed(frame.set_axis(pd.RangeIndex(start, start + len(frame)), axis=0), spec)
+                start += len(frame)
+                yield RawVector(frame=frame, n_read=len(frame), files=(str(path),), reading_notes=notes)
+        if not start:
+            yield RawVector(frame=renamed(with_plain_name(layer.like), spec), n_read=0, files=(str(path),),
+                            reading_notes=(*notes, _NO_ROWS))
+
+
+def _not_in_parts(spec: LayerSpec) -> UsageError:
+    what = spec.path if spec.source == "vector_file" else f"source {spec.source}"
+    return UsageError(
+        f"layer {spec.name!r}: only a GeoParquet file with one geometry column in WKB can be read in parts, not "
+        f"{what}; export the layer as GeoParquet",
+        f"图层 {spec.name!r}：只有含一个 WKB 几何列的 GeoParquet 文件可以分批读取，{what} 不可；"
+        "请将图层导出为 GeoParquet")
 
 
 def _read_ogr(path: Path, spec: LayerSpec, shown: Path) -> gpd.GeoDataFrame:
@@ -127,7 +209,7 @@ def _table(path: Path, spec: LayerSpec, shown: Path) -> str | None:
     try:
         tables = [str(table) for table, kind in pyogrio.list_layers(path) if kind is not None]
     except (ValueError, RuntimeError) as error:
-        raise _not_a_vector_file(shown, spec.name, error) from error
+        raise not_a_vector_file(shown, spec.name, error) from error
     known = ", ".join(tables)
     if spec.table and spec.table not in tables:
         raise _no_table(shown, spec, known)
@@ -161,32 +243,19 @@ def _no_table(path: Path, spec: LayerSpec, known: str) -> LayerNotFoundError:
 
 
 def _read_parquet(path: Path, spec: LayerSpec) -> gpd.GeoDataFrame:
-    try:
-        with gdal_silence():
-            frame = gpd.read_parquet(path)
-    except ImportError as error:
-        raise LayerUnavailableError(
-            f"layer {spec.name!r}: GeoParquet needs the package pyarrow; run: pip install suanzhi[parquet]",
-            f"图层 {spec.name!r}：读取 GeoParquet 需要 pyarrow；请运行 pip install suanzhi[parquet]",
-        ) from error
-    except (ValueError, OSError, TypeError) as error:
-        if "geo metadata" in str(error):
-            raise LayerError(
-                f"layer {spec.name!r}: {path} is a Parquet table without a geometry column; export it as GeoParquet",
-                f"图层 {spec.name!r}：{path} 是没有几何列的 Parquet 表；请导出为 GeoParquet",
-            ) from error
-        raise _not_a_vector_file(path, spec.name, error) from error
-    if frame.geometry.name != "geometry":
-        frame = frame.rename_geometry("geometry")
-    plane = gpd.GeoSeries(flat(frame.geometry.to_numpy()), index=frame.index, crs=frame.crs, name="geometry")
-    frame = frame.set_geometry(plane)
+    frame = with_plain_name(read_geoparquet(path, spec.name))
     if spec.where:
         attributes = pd.DataFrame(frame.drop(columns="geometry"))
         frame = frame[rows_where(attributes, spec.where, spec.name)]
     return frame
 
 
-def _renamed(frame: gpd.GeoDataFrame, spec: LayerSpec) -> gpd.GeoDataFrame:
+def with_plain_name(frame: gpd.GeoDataFrame) -> gpd.GeoDataFrame:
+    """Return the frame with its geometry in the column ``geometry``."""
+    return frame if frame.geometry.name == "geometry" else frame.rename_geometry("geometry")
+
+
+def renamed(frame: Frame, spec: LayerSpec) -> Frame:
     """Put the file's columns under our names; a column that loses its name to another one keeps it with a tail."""
     pairs = [(ours, theirs) for ours, theirs in spec.columns if ours not in COORDINATE_KEYS]
     missing = [theirs for _, theirs in pairs if theirs not in frame.columns]
@@ -219,12 +288,4 @@ def _unreadable(path: Path, spec: LayerSpec, table: str | None, error: Exception
     if spec.where and isinstance(error, ValueError | pyogrio.errors.FeatureError):
         columns = [str(column) for column in np.asarray(pyogrio.read_info(path, layer=table)["fields"])]
         return bad_condition(spec.name, spec.where, columns)
-    return _not_a_vector_file(shown, spec.name, error)
-
-
-def _not_a_vector_file(path: Path, name: str, error: Exception) -> LayerError:
-    reason = reason_of(error)
-    return LayerError(
-        f"layer {name!r}: {path} cannot be read as vector data ({reason}); check that the file is complete",
-        f"图层 {name!r}：{path} 无法作为矢量数据读取（{reason}）；请检查文件是否完整",
-    )
+    return not_a_vector_file(shown, spec.name, error)

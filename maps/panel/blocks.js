@@ -1,4 +1,4 @@
-/* Packed blocks: the text of <script type="application/octet-stream"> elements, see maps/packed_geometry.py. */
+/* Packed blocks: the text of <script type="application/octet-stream"> elements, see maps/_packing_block.py. */
 "use strict";
 
 const suanzhiPanel = {};
@@ -10,38 +10,94 @@ const suanzhiPanel = {};
   };
 
   function bytesOfBase64(text) {
-    const letters = atob(text.trim());
+    if (Uint8Array.fromBase64) return Uint8Array.fromBase64(text);
+    const letters = atob(text);
     const bytes = new Uint8Array(letters.length);
     for (let i = 0; i < letters.length; i++) bytes[i] = letters.charCodeAt(i);
     return bytes;
   }
 
-  async function gunzip(bytes) {
-    const stream = new Blob([bytes]).stream().pipeThrough(new DecompressionStream("gzip"));
-    return new Uint8Array(await new Response(stream).arrayBuffer());
+  /* The bytes of an element's text, piece by piece: a browser holds long texts in pieces, of any length. */
+  function* piecesOf(element) {
+    let rest = "";
+    for (const node of element.childNodes) {
+      const text = rest + node.data.trim();
+      const whole = text.length - (text.length % 4);
+      rest = text.slice(whole);
+      yield bytesOfBase64(text.slice(0, whole));
+    }
   }
 
-  /* Put the byte planes of one array together again; differences are summed up. */
-  function readArray(bytes, start, entry) {
-    const size = SIZES[entry.type];
-    const mixed = new Uint8Array(entry.length * size);
-    for (let plane = 0; plane < size; plane++) {
-      const from = start + entry.offset + plane * entry.length;
-      for (let i = 0, to = plane; i < entry.length; i++, to += size) mixed[to] = bytes[from + i];
+  /* Gives the unpacked bytes of an element in the portions that are asked for; never holds all of them. */
+  class Feed {
+    constructor(element) {
+      const stream = new DecompressionStream("gzip");
+      this.reader = stream.readable.getReader();
+      this.held = new Uint8Array(0);
+      this.at = 0;
+      this.written = this.write(element, stream.writable.getWriter());
     }
-    const values = new ARRAYS[entry.type](mixed.buffer);
-    if (entry.delta) for (let i = 1; i < values.length; i++) values[i] += values[i - 1];
+
+    async write(element, writer) {
+      for (const piece of piecesOf(element)) await writer.write(piece);
+      await writer.close();
+    }
+
+    async take(size) {
+      const bytes = new Uint8Array(size);
+      for (let filled = 0; filled < size;) {
+        if (this.at === this.held.length) {
+          const { value, done } = await this.reader.read();
+          if (done) throw new Error("packed block ends too early");
+          this.held = value;
+          this.at = 0;
+        }
+        const portion = this.held.subarray(this.at, Math.min(this.held.length, this.at + size - filled));
+        bytes.set(portion, filled);
+        filled += portion.length;
+        this.at += portion.length;
+      }
+      return bytes;
+    }
+
+    async finish() {
+      await this.written;
+      while (!(await this.reader.read()).done);
+    }
+  }
+
+  /* Put the byte planes of one array together; differences are unfolded and summed up. */
+  function readArray(bytes, entry) {
+    const size = SIZES[entry.stored];
+    const n = entry.length;
+    let stored = bytes;
+    if (size > 1) {
+      const mixed = new Uint8Array(n * size);
+      for (let plane = 0; plane < size; plane++) {
+        for (let i = 0, from = plane * n, to = plane; i < n; i++, from++, to += size) mixed[to] = bytes[from];
+      }
+      stored = new ARRAYS[entry.stored](mixed.buffer);
+    }
+    if (!entry.delta) return entry.stored === entry.type ? stored : new ARRAYS[entry.type](stored);
+    const values = new ARRAYS[entry.type](n);
+    for (let i = 0, last = 0; i < n; i++) {
+      last = (last + ((stored[i] >>> 1) ^ -(stored[i] & 1))) | 0;
+      values[i] = last;
+    }
     return values;
   }
 
-  /* Unpack one block element: {meta, arrays}. Its text is dropped, the page needs it no more. */
+  /* Unpack one block element: {meta, arrays}. The element is dropped, the page needs it no more. */
   panel.readBlock = async function (element) {
-    const bytes = await gunzip(bytesOfBase64(element.textContent));
-    element.remove();
-    const headerLength = new DataView(bytes.buffer).getUint32(4, true);
-    const header = JSON.parse(new TextDecoder().decode(bytes.subarray(8, 8 + headerLength)));
+    const feed = new Feed(element);
+    const headerLength = new DataView((await feed.take(8)).buffer).getUint32(4, true);
+    const header = JSON.parse(new TextDecoder().decode(await feed.take(headerLength)));
     const arrays = {};
-    for (const entry of header.arrays) arrays[entry.name] = readArray(bytes, 8 + headerLength, entry);
+    for (const entry of header.arrays) {
+      arrays[entry.name] = readArray(await feed.take(entry.length * SIZES[entry.stored]), entry);
+    }
+    await feed.finish();
+    element.remove();
     return { meta: header.meta, arrays };
   };
 })(suanzhiPanel);

@@ -14,7 +14,7 @@
   };
 
   panel.openParcel = function (i, where) {
-    panel.openPopup(where || panel.centreLatLng(panel.state.parcels.shapes, i), panel.explainParcel(i));
+    panel.openPopup(where || panel.centreLatLng(panel.state.parcels.shapes, i), panel.explainParcel(i, true));
     // Only now: an earlier popup that this one closes takes its own mark away.
     panel.state.parcels.selected = i;
     panel.state.parcelCanvas.redraw();
@@ -36,34 +36,41 @@
       citation.status ? el("small", { text: panel.phrase("status") + panel.phrase("colon") + citation.status }) : null);
   };
 
-  panel.explainParcel = function (i) {
+  panel.explainParcel = function (i, withButton) {
     const { parcels, study, classIndex } = panel.state;
     const siteClass = study.classes[classIndex];
     return el("div", { class: "explain" },
-      el("h3", { text: panel.phrase("parcel") + " " + parcels.ids[i] }),
+      el("h3", { text: panel.phrase("parcel") + " " + parcels.ids.at(i) }),
       el("p", { class: "sub", text: siteClass.title }),
       verdict(parcels, siteClass, classIndex, i), parcelFacts(parcels, i), permissionPart(parcels, study, classIndex, i),
       ...brokenParts(parcels, siteClass, classIndex, i), criteriaPart(parcels, siteClass, classIndex, i),
-      uncheckedPart(siteClass));
+      uncheckedPart(siteClass), withButton ? panel.compareButton(i) : null);
   };
 
   function verdict(parcels, siteClass, k, i) {
-    const rank = parcels.columns["rank_" + k][i];
-    const score = panel.number(parcels.columns["score_" + k][i], 3);
-    const coverage = panel.percent(parcels.columns["coverage_" + k][i] / 65535, 0);
+    const { study } = panel.state;
+    const isEligible = parcels.isEligible[k][i] === 1;
+    const score = panel.number(parcels.scores.score[i], 3);
+    const coverage = panel.percent(panel.contributions(parcels.scores, study, k, i).coverage, 0);
     const cell = (name, value) => el("div", {}, el("small", { text: name }), el("strong", { text: value }));
-    return el("div", { class: "verdict " + (rank ? "is-eligible" : "is-excluded") },
-      rank ? cell(panel.phrase("rank"), panel.phrase("rank_of", { rank, n: siteClass.n_eligible }))
-        : cell(panel.phrase("excluded"), mainTitle(parcels, siteClass, k, i)),
-      cell(panel.phrase(rank ? "score" : "would_score"), score), cell(panel.phrase("data_coverage"), coverage));
+    return el("div", { class: "verdict " + (isEligible ? "is-eligible" : "is-excluded") },
+      isEligible ? cell(panel.phrase("rank"), rankText(parcels, study, k, i))
+        : cell(panel.phrase("excluded"), panel.mainRule(parcels, study, k, i).title),
+      cell(panel.phrase(isEligible ? "score" : "would_score"), score), cell(panel.phrase("data_coverage"), coverage));
   }
 
-  const mainTitle = (parcels, siteClass, k, i) => siteClass.rules[parcels.columns["main_reason_" + k][i]].title;
+  function rankText(parcels, study, k, i) {
+    const { rank, isExact } = panel.rankAt(parcels, study, k, i);
+    const fill = { rank, n: study.classes[k].n_eligible };
+    // Under weights of the reader's own, the scores on the page are all there is.
+    if (isExact || !panel.isAsStudied(parcels, study, k)) return panel.phrase("rank_of", fill);
+    return panel.phrase("rank_about", fill);
+  }
 
   function parcelFacts(parcels, i) {
-    const word = (name) => parcels.words[name][parcels.columns[name][i]];
+    const word = (name) => panel.wordOf(parcels, name, i);
     return facts([
-      [panel.phrase("area"), panel.number(parcels.columns.area_m2[i], 0) + " m²"],
+      [panel.phrase("area"), panel.number(panel.areaOf(parcels, i), 0) + " m²"],
       [panel.phrase("land_use"), word("land_use")],
       [panel.phrase("unit"), [word("unit"), word("district")].filter((w, n, all) => w && all.indexOf(w) === n).join(" / ")],
       [panel.phrase("certainty"), word("certainty")],
@@ -71,7 +78,7 @@
   }
 
   function permissionPart(parcels, study, k, i) {
-    const permission = study.permissions[parcels.columns["permission_" + k][i]];
+    const permission = panel.permissionOf(parcels, study, k, i);
     if (!permission) return section(panel.phrase("permission"), el("p", { text: panel.phrase("no_zone") }));
     return section(panel.phrase("permission"),
       el("p", {}, el("span", { class: "chip " + permission.verdict, text: permission.word }),
@@ -83,14 +90,10 @@
   const assumedMark = () => el("span", { class: "assumed-mark", text: panel.phrase("assumed") });
 
   function brokenParts(parcels, siteClass, k, i) {
-    const [from, to] = panel.brokenRange(parcels, k, i);
     const excluding = [];
     const advice = [];
-    for (let b = from; b < to; b++) {
-      const rule = siteClass.rules[parcels.columns["broken_rule_" + k][b]];
-      const isBroken = parcels.columns["broken_state_" + k][b] === 1;
-      const part = rulePart(rule, parcels.columns["broken_value_" + k][b], isBroken);
-      (isBroken && rule.excludes ? excluding : advice).push(part);
+    for (const { rule, value, isBroken } of panel.rulesAt(parcels, siteClass, k, i)) {
+      (isBroken && rule.excludes ? excluding : advice).push(rulePart(rule, value, isBroken));
     }
     return [excluding.length ? section(panel.phrase("reasons"), ...excluding) : null,
       advice.length ? section(panel.phrase("advice"), ...advice) : null,
@@ -117,31 +120,32 @@
   }
 
   function criteriaPart(parcels, siteClass, k, i) {
+    const { raw, shares } = panel.contributions(parcels.scores, panel.state.study, k, i);
     const rows = siteClass.criteria.map((criterion, j) => ({
-      criterion, raw: parcels.columns["raw_" + parcels.rawColumns[k][j]][i],
-      share: parcels.columns["share_" + j + "_" + k][i] / 65535,
+      criterion, raw: raw[j], share: shares[j], weight: parcels.scores.weights[k][j],
+      isCoarse: panel.isCoarse(parcels.scores, k, j, i),
     }));
-    const widest = Math.max(...rows.map((row) => Math.max(row.criterion.weight, row.share)), 1e-9);
+    const widest = Math.max(...rows.map((row) => Math.max(row.weight, row.share)), 1e-9);
     const known = rows.filter((row) => !Number.isNaN(row.raw)).sort((a, b) => b.share - a.share);
     const unknown = rows.filter((row) => Number.isNaN(row.raw));
     return section(panel.phrase("criteria"), ...known.map((row) => criterionBar(row, widest)),
-      ...unknown.map(({ criterion }) => el("p", { class: "missing" }, el("span", { text: criterion.title }),
-        el("span", { text: panel.phrase("no_data") + " · " + panel.phrase("weight") + " " + panel.percent(criterion.weight) }))),
+      ...unknown.map(({ criterion, weight }) => el("p", { class: "missing" }, el("span", { text: criterion.title }),
+        el("span", { text: panel.phrase("no_data") + " · " + panel.phrase("weight") + " " + panel.percent(weight) }))),
       unknown.length ? el("p", { class: "fine", text: panel.phrase("weights_raised") }) : null);
   }
 
-  function criterionBar({ criterion, raw, share }, widest) {
+  function criterionBar({ criterion, raw, share, weight, isCoarse }, widest) {
     const value = (v) => panel.quantity(v, criterion.unit, criterion.unit_word);
     return el("div", { class: "criterion" },
       el("div", { class: "line" }, el("span", {}, el("span", { text: criterion.title }),
-        criterion.assumed ? assumedMark() : null), el("b", { text: value(raw) })),
+        criterion.assumed ? assumedMark() : null), el("b", { text: (isCoarse ? "≈ " : "") + value(raw) })),
       el("div", { class: "track" },
-        el("i", { class: "weight", style: { width: (criterion.weight / widest) * 100 + "%" } }),
+        el("i", { class: "weight", style: { width: (weight / widest) * 100 + "%" } }),
         el("i", { class: "share", style: { width: (share / widest) * 100 + "%" } })),
       el("div", { class: "line fine" },
         el("span", { text: panel.phrase("worst_to_best", { worst: value(criterion.worst), best: value(criterion.best) }) }),
         el("span", { text: panel.phrase("contribution") + " " + panel.number(share, 3) + " / " + panel.phrase("weight")
-          + " " + panel.percent(criterion.weight) })));
+          + " " + panel.percent(weight) })));
   }
 
   function uncheckedPart(siteClass) {

@@ -23,9 +23,7 @@
   const heading = (text) => el("h4", { text });
 
   function scorePart(study) {
-    const siteClass = study.classes[panel.state.classIndex];
-    const { counts } = panel.state.parcels;
-    const breaks = siteClass.breaks;
+    const { counts, breaks } = panel.state.parcels;
     const rows = study.ramp.map((colour, b) => row(
       el("span", { class: "swatch", style: { background: colour } }),
       b === 0 ? "< " + fixed(breaks[0]) : b === breaks.length ? "≥ " + fixed(breaks[b - 1])

@@ -22,14 +22,14 @@
   };
 
   panel.placeTopMarkers = function () {
-    const { parcels, study, topMarkers } = panel.state;
+    const { parcels, topMarkers } = panel.state;
     topMarkers.clearLayers();
-    parcels.best.slice(0, study.n_top).forEach((i, order) => {
+    parcels.best.forEach((i, order) => {
       const pin = panel.element("div", { class: "pin" },
         panel.element("span", { class: "pin-number", text: String(order + 1) }));
       L.marker(panel.centreLatLng(parcels.shapes, i), {
         icon: L.divIcon({ html: pin, className: "pin-holder", iconSize: TOP_SIZE, iconAnchor: [12, 30] }),
-        zIndexOffset: 1000 - order, keyboard: true, title: parcels.ids[i], alt: parcels.ids[i],
+        zIndexOffset: 1000 - order, keyboard: true, title: parcels.ids.at(i), alt: parcels.ids.at(i),
       }).on("click", () => panel.openParcel(i)).addTo(topMarkers);
     });
     panel.sortOutPins();

@@ -13,15 +13,31 @@
     const legendBody = el("div", { class: "legend-body" });
     panel.state.legendBody = legendBody;
     const legendCard = card("legend", legendBody, minor.legend);
+    const inLanguages = (key, body) => card(key, body, minor[key]);
+    const tools = [panel.weightCard(inLanguages), panel.filterCard(inLanguages), panel.drawCard(inLanguages)];
+    tools.forEach((tool) => { tool.open = false; });
+    // All stand at the left edge.
+    takeTurns(...tools, legendCard);
+    const compare = panel.compareSheet();
+    const toolBox = el("div", { class: "tools" }, ...tools);
     const sheet = dataSheet(study.about);
     mapElement.before(topBar(study, sheet), banner(study));
-    mapElement.append(layerCard, legendCard, footer(study), sheet);
-    for (const made of [layerCard, legendCard, sheet]) {
-      L.DomEvent.disableClickPropagation(made);
-      L.DomEvent.disableScrollPropagation(made);
+    mapElement.append(layerCard, legendCard, toolBox, footer(study), sheet, compare);
+    for (const part of [layerCard, legendCard, toolBox, sheet, compare]) {
+      L.DomEvent.disableClickPropagation(part);
+      L.DomEvent.disableScrollPropagation(part);
     }
-    if (window.innerWidth < NARROW_PX) [layerCard, legendCard].forEach((made) => { made.open = false; });
+    if (window.innerWidth < NARROW_PX) [layerCard, legendCard].forEach((part) => { part.open = false; });
   };
+
+  /* Of two cards, fold the one when the other is opened. */
+  function takeTurns(...cards) {
+    for (const made of cards) {
+      made.addEventListener("toggle", () => {
+        if (made.open) cards.filter((other) => other !== made).forEach((other) => { other.open = false; });
+      });
+    }
+  }
 
   /* How much of the map the cards cover at its sides, px; nothing on a narrow screen, where they are folded. */
   panel.cardMargins = function () {

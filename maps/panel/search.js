@@ -47,8 +47,9 @@
       if (layer.name === "feed_lines" || layer.name === "coverage") continue;
       layer.names.forEach((name, row) => name && take(name, layer.title, () => goToFeature(layer, row)));
     }
-    for (let i = 0; i < parcels.ids.length && hits.length < 500; i++) {
-      take(parcels.ids[i], panel.phrase("parcel"), () => panel.select(parcels.ids[i]));
+    for (let i = 0; i < parcels.n && hits.length < 500; i++) {
+      const id = parcels.ids.at(i);
+      take(id, panel.phrase("parcel"), () => panel.select(id));
     }
     const seen = new Set();
     return hits.sort((a, b) => a.at - b.at || a.name.length - b.name.length)

@@ -5,6 +5,8 @@
   const PANES = { below: 350, parcels: 400, above: 420, labels: 450 };
   const FIRST_SHOWN = ["top_candidates", "parcels_by_score", "parcels_excluded", "edge_centres"];
   const PARCELS_ORDER = 100;
+  // A slider at rest for so long: names, markers and legend follow.
+  const SETTLED_MS = 120;
 
   panel.start = function (map) {
     const started = performance.now();
@@ -12,8 +14,15 @@
       ready: unpack().then((blocks) => build(map, blocks)).then(() => { panel.state.loadMs = performance.now() - started; }),
       select: (parcelId) => panel.select(parcelId),
       top: (n) => top(n),
-      stats: () => ({ parcels: panel.state.parcels.ids.length, draw_ms: panel.state.drawMs, load_ms: panel.state.loadMs }),
+      stats: () => ({ parcels: panel.state.parcels.n, draw_ms: panel.state.drawMs, load_ms: panel.state.loadMs,
+        score_ms: panel.state.parcels.stepMs }),
       setClass: (classId) => panel.setClass(classId),
+      weights: () => panel.weights(),
+      setWeights: (given) => panel.setWeights(given),
+      weightsFile: () => panel.weightsFile(),
+      setFilter: (given) => panel.setFilter(given),
+      seen: () => panel.countSeen(),
+      selection: () => panel.selectionText(),
     };
     window.suanzhi.ready.catch(fail);
   };
@@ -34,7 +43,7 @@
     const study = blocks.study.meta;
     const shown = Object.fromEntries(FIRST_SHOWN.map((name) => [name, true]));
     for (const layer of blocks.layers) shown[layer.name] = layer.is_shown;
-    panel.state = { map, study, shown, layers: blocks.layers, parcels: panel.readParcels(blocks.parcels),
+    panel.state = { map, study, shown, layers: blocks.layers, parcels: panel.readParcels(blocks.parcels, study),
       classIndex: 0, drawMs: 0, loadMs: 0 };
     panel.colourParcels(panel.state.parcels, study, 0);
     panel.makePage(map.getContainer());
@@ -46,6 +55,9 @@
     L.control.scale({ imperial: false, position: "bottomright" }).addTo(map);
     makeCanvases(map);
     panel.makeMarkers(map);
+    panel.makeSliders();
+    panel.makeFilters();
+    panel.makeCoordinates(map);
     panel.state.labelCanvas.redraw();
     map.on("click", onClick);
     map.on("zoomend", panel.sortOutPins);
@@ -73,6 +85,7 @@
   /* Symbols win over parcels, parcels over lines, lines over areas. */
   function onClick(event) {
     const { map } = panel.state;
+    if (panel.isDrawing()) return panel.addCorner(event.latlng);
     const x = panel.mercatorX(event.latlng.lng);
     const y = panel.mercatorY(event.latlng.lat);
     const scale = 256 * Math.pow(2, map.getZoom());
@@ -95,6 +108,7 @@
     if (!layer) {
       state.parcelCanvas.redraw();
       panel.showMarkers(state.map);
+      panel.showFilterCount();
     } else (layer.order < PARCELS_ORDER ? state.belowCanvas : state.aboveCanvas).redraw();
     state.labelCanvas.redraw();
     panel.drawLegend();
@@ -107,17 +121,39 @@
     state.classIndex = index;
     document.querySelectorAll("input[name='site-class']").forEach((input) => { input.checked = input.value === classId; });
     panel.colourParcels(state.parcels, state.study, index);
+    panel.makeSliders();
+    panel.makeFilters();
+    showScores();
+  };
+
+  /* Score anew, after weights or filters have changed; `moved` tells of a slider that is still moving. */
+  panel.refreshScores = function (moved) {
+    const { state } = panel;
+    panel.colourParcels(state.parcels, state.study, state.classIndex, moved);
+    panel.showWeights();
+    if (!moved) return showScores();
+    state.parcelCanvas.redraw();
+    clearTimeout(state.settling);
+    state.settling = setTimeout(showScores, SETTLED_MS);
+    return undefined;
+  };
+
+  /* Everything that shows scores besides the weight card. */
+  function showScores() {
+    const { state } = panel;
+    clearTimeout(state.settling);
     state.parcelCanvas.redraw();
     panel.placeTopMarkers();
     state.labelCanvas.redraw();
     panel.drawLegend();
+    panel.showFilterCount();
     if (state.parcels.selected >= 0) panel.openParcel(state.parcels.selected);
-  };
+  }
 
   /* Go to a parcel and explain it; false where there is no such parcel. */
   panel.select = function (parcelId) {
     const { state } = panel;
-    const i = state.parcels.ids.indexOf(String(parcelId));
+    const i = state.parcels.ids.rowOf(String(parcelId));
     if (i < 0) return false;
     state.map.fitBounds(panel.boundsLatLng(state.parcels.shapes, i), { maxZoom: 14.5, animate: false });
     panel.openParcel(i);
@@ -125,9 +161,9 @@
   };
 
   function top(n) {
-    const { parcels, classIndex } = panel.state;
-    return parcels.best.slice(0, n).map((i, order) => ({
-      parcel_id: parcels.ids[i], rank: order + 1, score: parcels.columns["score_" + classIndex][i],
+    const { parcels, study, classIndex } = panel.state;
+    return panel.topRows(parcels, study, classIndex, n).map((i, order) => ({
+      parcel_id: parcels.ids.at(i), rank: order + 1, score: parcels.scores.score[i],
     }));
   }
 

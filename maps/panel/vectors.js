@@ -92,8 +92,8 @@
     const size = look.radius_px * (view.zoom < 10.5 ? 0.75 : 1);
     for (const i of rows) {
       for (let v = panel.vertexRange(shapes, i)[0]; v < panel.vertexRange(shapes, i)[1]; v++) {
-        panel.symbol(context, look, shapes.x[v] * view.scale - view.originX,
-          shapes.y[v] * view.scale - view.originY, size);
+        const [x, y] = panel.placeOf(shapes, v);
+        panel.symbol(context, look, x * view.scale - view.originX, y * view.scale - view.originY, size);
       }
     }
   }

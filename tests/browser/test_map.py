@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import dataclasses
 import importlib.util
 import shutil
+import tomllib
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import ModuleType
 
+import numpy as np
 import pytest
 
+from maps._packing_values import score_error
 from maps.folium_map import render_map
+from siting.scoring import score_of
+from siting.types import StudyResult
 
 pytestmark = pytest.mark.browser
 
@@ -23,15 +29,18 @@ IMAGE_ATTACK = "<img src=x onerror=alert(1)>"
 SCRIPT_ATTACK = "</script><script>alert(1)</script>"
 
 
-def _small_study() -> ModuleType:
-    """Load the hand-made study of the tests of maps, which live in another folder."""
-    path = Path(__file__).resolve().parents[1] / "maps" / "conftest.py"
-    spec = importlib.util.spec_from_file_location("small_study", path)
+def _load(path: Path) -> ModuleType:
+    spec = importlib.util.spec_from_file_location(path.stem, path)
     assert spec is not None
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module
+
+
+def _small_study() -> ModuleType:
+    """Load the hand-made study of the tests of maps, which live in another folder."""
+    return _load(Path(__file__).resolve().parents[1] / "maps" / "conftest.py")
 
 
 @dataclass
@@ -113,7 +122,7 @@ def test_page_draws_from_a_file_and_asks_for_nothing(browser, files, language):
 
 def test_canvas_shows_each_parcel_in_its_class_colour_and_the_hole_empty(zh_map):
     """Read pixels of the parcel canvas: the middle of an eligible parcel, and of the hole of number 9."""
-    colours = zh_map.page.evaluate("""() => {
+    colours = zh_map.page.evaluate("""(holed) => {
         const { parcels, map, parcelCanvas } = suanzhiPanel.state;
         const drawn = parcelCanvas._container, copy = document.createElement("canvas");
         [copy.width, copy.height] = [drawn.width, drawn.height];
@@ -124,8 +133,8 @@ def test_canvas_shows_each_parcel_in_its_class_colour_and_the_hole_empty(zh_map)
             const p = map.latLngToLayerPoint(where).subtract(parcelCanvas._bounds.min);
             return [...context.getImageData(Math.round(p.x), Math.round(p.y), 1, 1).data];
         };
-        return { best: at(parcels.best[0]), hole: at(9) };
-    }""")
+        return { best: at(parcels.best[0]), hole: at(parcels.ids.rowOf(holed)) };
+    }""", IMAGE_ATTACK)
     assert colours["best"] == [0x17, 0x2F, 0x78, 255]
     assert colours["hole"][3] == 0
 
@@ -133,7 +142,7 @@ def test_canvas_shows_each_parcel_in_its_class_colour_and_the_hole_empty(zh_map)
 def test_click_on_a_parcel_explains_it(zh_map):
     place = zh_map.page.evaluate("""() => {
         const { parcels, map } = suanzhiPanel.state;
-        const p = map.latLngToContainerPoint(suanzhiPanel.centreLatLng(parcels.shapes, parcels.ids.indexOf("P-0013")));
+        const p = map.latLngToContainerPoint(suanzhiPanel.centreLatLng(parcels.shapes, parcels.ids.rowOf("P-0013")));
         const box = map.getContainer().getBoundingClientRect();
         return [p.x + box.left, p.y + box.top];
     }""")
@@ -175,22 +184,24 @@ def test_tiny_parcel_is_visible_and_can_be_hit(zh_map):
     hit = zh_map.page.evaluate("""() => {
         const { parcels, map } = suanzhiPanel.state;
         map.setZoom(10, { animate: false });
-        const [x, y] = suanzhiPanel.centre(parcels.shapes, 31), scale = 256 * 2 ** 10;
-        return suanzhiPanel.parcelAt(x + 1.5 / scale, y, scale);
+        const [x, y] = suanzhiPanel.centre(parcels.shapes, parcels.ids.rowOf("P-0031")), scale = 256 * 2 ** 10;
+        return parcels.ids.at(suanzhiPanel.parcelAt(x + 1.5 / scale, y, scale));
     }""")
-    assert hit == 31
+    assert hit == "P-0031"
 
 
 def test_click_hits_every_part_and_no_hole(zh_map):
-    hits = zh_map.page.evaluate("""() => {
+    hits = zh_map.page.evaluate("""([twoParts, holed]) => {
         const { parcels } = suanzhiPanel.state, s = parcels.shapes, far = 256 * 2 ** 16;
-        const first = s.vertexStart[s.pathStart[18]], last = s.vertexStart[s.pathStart[19]] - 1;
-        const inside = (v, other) => suanzhiPanel.parcelAt(
-            s.x[v] * 0.9 + s.x[other] * 0.1, s.y[v] * 0.9 + s.y[other] * 0.1, far);
-        const inHole = suanzhiPanel.parcelAt(...suanzhiPanel.centre(s, 9), far);
+        const row = parcels.ids.rowOf(twoParts);
+        const first = s.vertexStart[s.pathStart[row]], last = s.vertexStart[s.pathStart[row + 1]] - 1;
+        const between = (a, b) => a.map((place, axis) => place * 0.9 + b[axis] * 0.1);
+        const inside = (v, other) => parcels.ids.at(suanzhiPanel.parcelAt(
+            ...between(suanzhiPanel.placeOf(s, v), suanzhiPanel.placeOf(s, other)), far));
+        const inHole = suanzhiPanel.parcelAt(...suanzhiPanel.centre(s, parcels.ids.rowOf(holed)), far);
         return [inside(first, first + 2), inside(last, last - 2), inHole];
-    }""")
-    assert hits == [18, 18, -1]
+    }""", [SCRIPT_ATTACK, IMAGE_ATTACK])
+    assert hits == [SCRIPT_ATTACK, SCRIPT_ATTACK, -1]
 
 
 def test_search_finds_parcels_and_names(zh_map):
@@ -214,7 +225,8 @@ def test_class_switch_changes_ranks_and_explanation(zh_map):
     after = zh_map.page.evaluate("() => suanzhi.top(40)")
     assert [len(before), len(after)] == [21, 22]
     assert "政策不允许" not in zh_map.popup()
-    assert zh_map.page.evaluate("() => suanzhiPanel.state.parcels.selected") == 10
+    selected = zh_map.page.evaluate("() => suanzhiPanel.state.parcels.ids.at(suanzhiPanel.state.parcels.selected)")
+    assert selected == "P-0010"
     assert [row["rank"] for row in after] == list(range(1, 23))
 
 
@@ -264,4 +276,200 @@ def test_page_fits_a_phone(browser, files):
     assert box["x"] >= 0
     assert box["x"] + box["width"] <= 390
     seen.checked()
+    seen.page.context.close()
+
+
+@pytest.fixture(scope="module")
+def medium_result() -> StudyResult:
+    many = _load(Path(__file__).resolve().parent / "many_parcels.py")
+    result: StudyResult = many.repeated(_small_study().build_small_result(), 3_000)
+    return result
+
+
+@pytest.fixture(scope="module")
+def medium_file(tmp_path_factory, medium_result) -> Path:
+    """Write the page of three thousand parcels of sixteen criteria."""
+    path = tmp_path_factory.mktemp("medium") / "map.html"
+    path.write_text(render_map(medium_result, language="en"), encoding="utf-8")
+    return path
+
+
+@pytest.fixture
+def medium_map(browser, medium_file) -> Iterator[OpenMap]:
+    seen = _opened(browser, medium_file)
+    yield seen
+    seen.checked()
+    seen.page.context.close()
+
+
+def _exact(result: StudyResult, k: int, weights: dict[str, float]) -> dict[str, float]:
+    """Score with siting.scoring; return the eligible parcels and their scores."""
+    own = result.scores[k]
+    criteria = tuple(dataclasses.replace(c, weight=weights[c.criterion_id]) for c in own.criteria)
+    score, _ = score_of(own.raw, criteria)
+    ids = result.candidates["parcel_id"].to_numpy(dtype=object)
+    return {ids[i]: float(score[i]) for i in np.flatnonzero(own.eligible)}
+
+
+def _agrees(top: list[dict[str, object]], exact: dict[str, float], error: float) -> None:
+    """Assert that a list of the page is that of the exact scores, but for ties within the stated error."""
+    held = [exact[row["parcel_id"]] for row in top]
+    np.testing.assert_allclose([row["score"] for row in top], held, atol=error + 1e-6)
+    assert (np.diff(held) <= 2 * error + 1e-6).all()
+    left_out = max(score for key, score in exact.items() if key not in {row["parcel_id"] for row in top})
+    assert left_out <= min(held) + 2 * error + 1e-6
+
+
+def test_scores_after_moves_are_those_of_python(medium_map, medium_result):
+    error = score_error(3_000)
+    rng = np.random.default_rng(5)
+    for k, class_id in enumerate(("large", "edge")):
+        medium_map.page.evaluate("(id) => suanzhi.setClass(id)", class_id)
+        names = [c.criterion_id for c in medium_result.scores[k].criteria]
+        for _ in range(4):
+            wanted = dict(zip(names, rng.dirichlet(np.full(len(names), 0.5)), strict=True))
+            medium_map.page.evaluate("(weights) => suanzhi.setWeights(weights)", wanted)
+            weights = medium_map.page.evaluate("() => suanzhi.weights()")
+            assert weights == pytest.approx(wanted, abs=1e-9)
+            _agrees(medium_map.page.evaluate("() => suanzhi.top(20)"), _exact(medium_result, k, weights), error)
+
+
+def test_ranks_under_the_weights_of_the_study_are_its_own(medium_map, medium_result):
+    scores = medium_result.scores[0]
+    ids = medium_result.candidates["parcel_id"].to_numpy(dtype=object)
+    ranked = [ids[i] for i in np.argsort(np.where(scores.rank > 0, scores.rank, 10**9))[:scores.eligible.sum()]]
+    top = medium_map.page.evaluate("() => suanzhi.top(5000)")
+    assert [row["parcel_id"] for row in top] == ranked
+    medium_map.page.evaluate("(id) => suanzhi.select(id)", ranked[1234])
+    assert f"1235 of {len(ranked)}" in medium_map.popup()
+
+
+def test_slider_moves_ranks_and_the_others_share_the_rest(medium_map, medium_result):
+    page = medium_map.page
+    before = page.evaluate("() => suanzhi.weights()")
+    page.locator(".card.weights summary").click()
+    slider = page.locator("input[data-criterion='distance_3_m']")
+    box = slider.bounding_box()
+    assert box is not None
+    page.mouse.move(box["x"] + 0.2 * box["width"], box["y"] + box["height"] / 2)
+    page.mouse.down()
+    for share in (0.3, 0.5, 0.7):
+        page.mouse.move(box["x"] + share * box["width"], box["y"] + box["height"] / 2)
+        page.evaluate("() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))")
+        weights = page.evaluate("() => suanzhi.weights()")
+        assert weights["distance_3_m"] == pytest.approx(share**2, abs=0.05)
+        assert sum(weights.values()) == pytest.approx(1.0)
+        top = page.evaluate("() => suanzhi.top(20)")
+        _agrees(top, _exact(medium_result, 0, weights), score_error(3_000))
+        listed = page.locator(".top-list .id").all_inner_texts()
+        assert listed == [row["parcel_id"] for row in top]
+    page.mouse.up()
+    ratio = [weights[name] / before[name] for name in before if name != "distance_3_m"]
+    assert max(ratio) == pytest.approx(min(ratio))
+    assert "is-moved" in (page.locator(".card.weights").get_attribute("class") or "")
+    page.locator(".presets .reset").click()
+    assert page.evaluate("() => suanzhi.weights()") == before
+
+
+def test_presets_choose_all_weights_at_once(medium_map):
+    page = medium_map.page
+    page.locator(".card.weights summary").click()
+    page.locator("[data-preset='weights_equal']").click()
+    assert set(page.evaluate("() => suanzhi.weights()").values()) == {1 / 16}
+    page.locator("[data-preset='weights_study']").click()
+    assert page.evaluate("() => suanzhi.weights()")["power_distance_m"] == 0.2
+
+
+def test_only_weight_left_is_a_whole_one(medium_map, medium_result):
+    names = {c.criterion_id: 0.0 for c in medium_result.scores[0].criteria} | {"distance_5_m": 3.0}
+    medium_map.page.evaluate("(weights) => suanzhi.setWeights(weights)", names)
+    weights = medium_map.page.evaluate("() => suanzhi.weights()")
+    assert weights["distance_5_m"] == 1.0
+    _agrees(medium_map.page.evaluate("() => suanzhi.top(20)"), _exact(medium_result, 0, weights), score_error(3_000))
+
+
+@pytest.mark.parametrize("given", ["{nowhere: 1}", "{policy_fit: -1}", "{policy_fit: NaN}"])
+def test_weights_that_mean_nothing_are_refused(medium_map, given):
+    page = medium_map.page
+    before = page.evaluate("() => suanzhi.weights()")
+    assert page.evaluate(f"() => {{ try {{ suanzhi.setWeights({given}); }} catch (error) {{ return true; }} }}")
+    assert page.evaluate("() => suanzhi.weights()") == before
+
+
+def test_saved_weights_are_a_table_that_a_study_file_may_hold(medium_map, medium_result, tmp_path):
+    page = medium_map.page
+    page.evaluate("() => suanzhi.setWeights({distance_1_m: 0.7, policy_fit: 0.123})")
+    page.locator(".card.weights summary").click()
+    with page.expect_download() as saving:
+        page.locator(".save-weights").click()
+    saving.value.save_as(tmp_path / "weights.toml")
+    saved = tomllib.loads((tmp_path / "weights.toml").read_text(encoding="utf-8"))
+    assert list(saved) == ["weights"]
+    assert list(saved["weights"]) == ["large"]
+    assert sum(saved["weights"]["large"].values()) == pytest.approx(1.0, abs=1e-9)
+    assert saved["weights"]["large"] == pytest.approx(page.evaluate("() => suanzhi.weights()"), abs=2e-5)
+
+
+@pytest.fixture(scope="module")
+def large_file(tmp_path_factory) -> Path:
+    """Write the page of a hundred thousand parcels."""
+    many = _load(Path(__file__).resolve().parent / "many_parcels.py")
+    path = tmp_path_factory.mktemp("large") / "map.html"
+    path.write_text(render_map(many.repeated(_small_study().build_small_result(), 100_000)), encoding="utf-8")
+    return path
+
+
+def test_hundred_thousand_parcels_open_draw_and_score_fast(browser, large_file):
+    """Times are the best of several, for other work on the machine; sizes are what they are."""
+    assert large_file.stat().st_size < 10e6
+    seen = _opened(browser, large_file)
+    stats = seen.page.evaluate("() => suanzhi.stats()")
+    assert stats["parcels"] == 100_000
+    assert stats["load_ms"] < 2_500
+    session = seen.page.context.new_cdp_session(seen.page)
+    session.send("HeapProfiler.collectGarbage")
+    assert seen.page.evaluate("() => performance.memory.usedJSHeapSize") < 100e6
+    slowest = seen.page.evaluate("""() => {
+        const { map, parcelCanvas } = suanzhiPanel.state, slowest = [];
+        for (let zoom = 8; zoom <= 18; zoom++) {
+            map.setZoom(zoom, { animate: false });
+            const times = [0, 1, 2, 3].map(() => { parcelCanvas.redraw(); return suanzhi.stats().draw_ms; });
+            slowest.push(Math.min(...times));
+        }
+        return slowest;
+    }""")
+    assert max(slowest) < 33
+    steps = seen.page.evaluate("""async () => {
+        const times = [];
+        for (let k = 1; k <= 6; k++) {
+            suanzhiPanel.moveWeight(3, k / 10, false);
+            times.push(suanzhi.stats().score_ms + suanzhi.stats().draw_ms);
+        }
+        return times;
+    }""")
+    assert min(steps[1:]) < 50
+    seen.checked()
+    seen.page.context.close()
+
+
+def test_many_small_parcels_are_filled_as_shapes_with_their_holes(browser, large_file):
+    """Compare pixels of the fast way with the polygons themselves."""
+    seen = _opened(browser, large_file)
+    found = seen.page.evaluate("""() => {
+        const { parcels } = suanzhiPanel.state, s = parcels.shapes;
+        const row = [...Array(parcels.n).keys()].find((i) => s.pathStart[i + 1] - s.pathStart[i] === 2);
+        const side = 80, picture = suanzhiPanel.newPicture(side, side), unit = 60 / (s.maxX[row] - s.minX[row]);
+        const [shiftX, shiftY] = [10 - s.minX[row] * unit, 10 - s.minY[row] * unit];
+        suanzhiPanel.fillPolygon(picture, s, row, unit, shiftX, shiftY, { pixel: 7 }, 0);
+        let wrong = 0, filled = 0;
+        for (let y = 0; y < side; y++) for (let x = 0; x < side; x++) {
+            const place = [x - shiftX, y - shiftY].map((px) => (px + 0.5) / unit / 2 ** 30);
+            const isIn = suanzhiPanel.contains(s, row, ...place);
+            filled += isIn;
+            wrong += isIn !== (picture.pixels[y * side + x] === 7);
+        }
+        return { wrong, filled };
+    }""")
+    assert found["filled"] > 500
+    assert found["wrong"] == 0
     seen.page.context.close()

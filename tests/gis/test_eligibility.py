@@ -126,6 +126,23 @@ def test_holes_stay_free_beyond_the_buffer_of_their_edge():
     assert (~has(burn(small_grid(), [layer(ring, buffer_m=50.0)]))[10:50, 10:50]).sum() == 20 * 20
 
 
+def test_a_comb_is_crossed_many_times_by_a_row():
+    teeth = [(EAST + x, NORTH + (550.0 if i % 4 in (1, 2) else 50.0)) for i, x in enumerate(np.arange(0.0, 590.0, 3.7))]
+    comb = Polygon([*teeth, (EAST + 590.0, NORTH + 10.0), (EAST, NORTH + 10.0)])
+    grid = small_grid(2.5)
+    is_clear = shapely.distance(comb.exterior, centres(grid)) > 1e-6
+    assert (has(burn(grid, [layer(comb)])) == shapely.intersects(comb, centres(grid)))[is_clear].all()
+
+
+def test_few_reasons_take_two_bytes_a_cell():
+    spot = Point(EAST + 45.0, NORTH + 45.0)
+    for bit, kind in ((1, np.uint16), (15, np.uint16), (16, np.uint32), (31, np.uint32), (32, np.uint64)):
+        found = burn(small_grid(), [layer(spot, bit=bit, buffer_m=1.0)])
+        assert found.mask.dtype == kind
+        assert found.mask[55, 4] == 1 << bit and np.count_nonzero(found.mask) == 1
+        assert found.share_by_reason([box(EAST + 40.0, NORTH + 40.0, EAST + 50.0, NORTH + 50.0)]).share[0, 1] == 1.0
+
+
 def test_neighbours_share_the_centres_on_their_common_edge():
     left, right = box(EAST, NORTH, EAST + 305.0, NORTH + 600.0), box(EAST + 305.0, NORTH, EAST + 600.0, NORTH + 600.0)
     inside = [(burn(small_grid(), [], area=one).mask == 0).astype(int) for one in (left, right)]
@@ -166,19 +183,20 @@ def test_the_number_of_strips_and_threads_changes_nothing(monkeypatch):
     monkeypatch.setattr("gis.eligibility._TILE_CELLS", 23)
     monkeypatch.setattr("gis.eligibility._WINDOW_CELLS", 23 * 23 * 3)
     assert (burn(small_grid(1.0), layers, rules, area).mask == whole.mask).all()
-    monkeypatch.setattr("os.sched_getaffinity", lambda _: {0})
+    monkeypatch.setattr("numba.config.NUMBA_NUM_THREADS", 1)
     assert (burn(small_grid(1.0), layers, rules, area).mask == whole.mask).all()
 
 
 @settings(max_examples=40, deadline=None)
-@given(st.integers(0, 2**32 - 1), st.floats(0.1, 120.0), st.sampled_from([12.5, 30.0]))
-def test_a_raster_rule_with_a_buffer_measures_from_the_ground_of_its_cells(seed, buffer_m, cell_m):
+@given(st.integers(0, 2**32 - 1), st.floats(0.1, 120.0), st.sampled_from([12.5, 30.0]),
+       st.sampled_from([(2, 5), (1, 2, 3, 5, 6, 7, 8)]))
+def test_a_raster_rule_with_a_buffer_measures_from_the_ground_of_its_cells(seed, buffer_m, cell_m, codes):
     cells = np.random.default_rng(seed).integers(0, 12, (14, 16)).astype(float)
     transform = Affine(45.0, 0.0, EAST - 60.0, 0.0, -50.0, NORTH + 650.0)
     grid = small_grid(cell_m)
-    burnt = has(burn(grid, [], [RasterRule(bit=1, raster=raster_from_array(cells, transform, CRS, ""), codes=(2, 5),
+    burnt = has(burn(grid, [], [RasterRule(bit=1, raster=raster_from_array(cells, transform, CRS, ""), codes=codes,
                                            buffer_m=buffer_m)]))
-    squares = squares_of(transform, cells.shape)[np.isin(cells, (2, 5))]
+    squares = squares_of(transform, cells.shape)[np.isin(cells, codes)]
     distance_m = shapely.distance(shapely.union_all(squares), centres(grid))
     is_clear = np.abs(distance_m - buffer_m) > 1e-7
     assert (burnt == (distance_m <= buffer_m))[is_clear].all()

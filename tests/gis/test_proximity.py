@@ -259,6 +259,30 @@ def test_chunks_threads_and_partitions_agree_to_the_last_bit(monkeypatch):
         assert one.tobytes() == np.concatenate(others).tobytes()
 
 
+def test_geometries_laid_out_once_get_the_same_answers():
+    parcels, targets = np.append(_towns(5_000, 24), [None, Polygon()]), _wires(40, 23)
+    owners = np.arange(len(targets)) % 30
+    laid_out = proximity.lay_out(parcels)
+    assert len(laid_out) == len(parcels) and len(laid_out.chunks) > 1
+    for one, other in zip(_answers(parcels, targets, owners), _answers(laid_out, targets, owners), strict=True):
+        assert one.tobytes() == other.tobytes()
+    assert proximity.nearest(proximity.lay_out(parcels[:0]), targets).distance_m.shape == (0,)
+
+
+@pytest.mark.parametrize("n", [0, 1, 2_048, 2_049, 100_000, 1_000_003])
+def test_chunks_hold_every_row_once(n):
+    rows = []
+    proximity.in_chunks(rows.append, n)
+    assert sorted(i for some in rows for i in (some.start, some.stop)) == sorted(
+        [*range(0, n, rows[0].stop if rows else 1)][1:] * 2 + ([0, n] if n else []))
+
+
+def test_threads_answer_in_the_order_of_the_items():
+    assert proximity.in_threads(lambda i: i * i, range(99)) == [i * i for i in range(99)]
+    with pytest.raises(ZeroDivisionError):
+        proximity.in_threads(lambda i: 1 // (i - 7), range(9))
+
+
 def test_targets_out_of_reach_change_no_bit():
     """A partition may leave out whatever is farther than the radius."""
     parcels, targets = _towns(100, 31, side_m=500.0), _towns(300, 32)

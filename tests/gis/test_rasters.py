@@ -67,6 +67,29 @@ def test_scale_and_offset_of_the_file_are_applied(tmp_path):
     assert np.allclose(values, [[6.0, 7.0], [8.0, np.nan]], equal_nan=True)
 
 
+@pytest.mark.parametrize(("kind", "nodata", "held"), [
+    ("float32", -3.40282346638529e+38, -3.4028235e38), ("float32", 0.1, 0.1), ("float64", -9999.0, -9999.0),
+    ("float32", np.nan, np.nan), ("uint8", 255, 255), ("int16", -32768, -32768), ("int32", -2147483648, -2147483648),
+    ("uint32", 4294967295, 4294967295), ("float32", None, 7.0),
+])
+def test_what_is_missing_is_what_gdal_masks(tmp_path, kind, nodata, held):
+    values = np.array([[1, 2, 3], [4, 5, 6]]).astype(kind)
+    values[1, 1] = held
+    path = _write(tmp_path / "a.tif", values, nodata=nodata)
+    with rasterio.open(path) as file:
+        masked = np.ma.filled(file.read(1, masked=True).astype(np.float64), np.nan)
+    assert np.isnan(masked[1, 1]) == (nodata is not None)
+    np.testing.assert_array_equal(raster_from_file(path, "EPSG:4547", unit="").read()[0], masked)
+
+
+def test_a_mask_of_its_own_is_respected(tmp_path, cells):
+    path = _write(tmp_path / "a.tif", cells)
+    with rasterio.open(path, "r+") as file:
+        file.write_mask(cells % 4 != 1)
+    values = raster_from_file(path, "EPSG:4547", unit="m").read()[0]
+    np.testing.assert_array_equal(values, np.where(cells % 4 == 1, np.nan, cells))
+
+
 @pytest.mark.parametrize("crs", ["EPSG:4326", "EPSG:4490"])
 def test_file_in_degrees_is_moved_to_the_right_place(tmp_path, crs):
     # A field that is linear in longitude and latitude: bilinear resampling keeps it.

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+from pathlib import Path
+
 import geopandas as gpd
 import numpy as np
 import pytest
@@ -144,6 +148,86 @@ def test_codes_have_no_mean_but_shares():
                              _raster([[1.0, 4.0], [4.0, 4.0]], is_categorical=True), threshold=3.0)
     assert np.isnan(found.mean[0])
     assert (found.share_above[0], found.minimum[0], found.maximum[0]) == (0.75, 1.0, 4.0)
+
+
+def _majority_by_overlay(geometry, values):
+    rows, columns = np.indices(values.shape)
+    cells = shapely.box(WEST + columns * WIDTH, NORTH - (rows + 1) * HEIGHT,
+                        WEST + (columns + 1) * WIDTH, NORTH - rows * HEIGHT)
+    share = shapely.area(shapely.intersection(cells, geometry)).round(6)
+    held = {v: share[values == v].sum() for v in np.unique(values[~np.isnan(values)])}
+    best = max(held.values(), default=0.0)
+    return min((v for v, area in held.items() if area > best - 1e-3), default=np.nan) if best > 0 else np.nan
+
+
+@pytest.mark.parametrize("tile_cells", [1_024, 4])
+def test_majority_is_the_value_with_the_most_ground(monkeypatch, tile_cells):
+    monkeypatch.setattr(zonal, "_BLOCK_CELLS", tile_cells)
+    values = np.random.default_rng(3).integers(0, 5, (30, 25)).astype(float)
+    values[np.random.default_rng(4).random(values.shape) < 0.1] = np.nan
+    places = np.random.default_rng(5).uniform((WEST, NORTH - 300), (WEST + 500, NORTH), (20, 2))
+    shapes = [*(g for g in CASES.values() if g.area > 5.0), *shapely.buffer(shapely.points(places), 27.0)]
+    found = zonal_statistics(_array(*shapes), _raster(values, is_categorical=True), with_majority=True).majority
+    expected = [_majority_by_overlay(g, values) for g in shapes]
+    np.testing.assert_array_equal(found, expected)
+    assert len(set(expected)) > 3
+
+
+@pytest.mark.parametrize("tile_cells", [1_024, 1])
+def test_majority_takes_the_lowest_of_equals(monkeypatch, tile_cells):
+    monkeypatch.setattr(zonal, "_BLOCK_CELLS", tile_cells)
+    raster = _raster([[7.0, 3.0, 3.0], [np.nan, -1.0, 7.0]])
+    parcels = _array(
+        box(WEST, NORTH - 20, WEST + 60, NORTH),           # two cells of 3, two of 7
+        box(WEST + 0.1, NORTH - 9.7, WEST + 39.9, NORTH),  # as much of 7 as of 3, up to rounding
+        box(WEST, NORTH - 9, WEST + 30, NORTH),            # twice as much of 7
+        box(WEST, NORTH - 20, WEST + 20, NORTH - 10),      # nothing known
+        Point(WEST + 1, NORTH - 1),
+    )
+    found = zonal_statistics(parcels, raster, with_majority=True)
+    np.testing.assert_array_equal(found.majority, [3.0, 3.0, 7.0, np.nan, np.nan])
+    assert np.isnan(zonal_statistics(parcels, raster).majority).all()
+    assert zonal_statistics(_array(), raster, with_majority=True).majority.shape == (0,)
+
+
+LARGE = """
+import sys
+import numpy as np, shapely
+from gis.rasters import raster_from_file
+from gis.zonal import zonal_statistics
+
+def peak_mib():
+    return int(next(line for line in open("/proc/self/status") if line.startswith("VmHWM")).split()[1]) / 1024
+
+raster = raster_from_file(sys.argv[1], "EPSG:4547", unit="m")
+west, south, east, north = raster.bounds
+at = np.random.default_rng(1).uniform((west, south), (east, north), (60, 2))
+small = shapely.buffer(shapely.points(at), 200.0)
+zonal_statistics(small[:1], raster, with_majority=True)
+before = peak_mib()
+large = shapely.box(west + 5.0, north - 30_000.0, west + 30_000.0, north - 5.0)
+found = zonal_statistics(np.append(small, large), raster, threshold=1.0, with_majority=True)
+print(peak_mib() - before, found.mean[-1], found.share_above[-1], found.majority[-1], found.coverage.min())
+"""
+
+
+@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="the peak of memory is read from /proc")
+def test_a_raster_larger_than_memory_is_read_by_windows(tmp_path):
+    import rasterio
+    from rasterio.windows import Window
+
+    grid = Affine(10.0, 0.0, 400_000.0, 0.0, -10.0, 3_900_000.0)
+    with rasterio.open(tmp_path / "large.tif", "w", driver="GTiff", height=20_000, width=20_000, count=1, tiled=True,
+                       dtype="float32", transform=grid, crs="EPSG:4547", sparse_ok=True) as file:
+        file.write(np.full((256, 256), 9.0, dtype=np.float32), 1, window=Window(512, 512, 256, 256))
+    done = subprocess.run([sys.executable, "-c", LARGE, str(tmp_path / "large.tif")], capture_output=True, text=True,
+                          check=True, cwd=Path(__file__).resolve().parents[2])
+    grown_mib, mean, share, majority, coverage = (float(word) for word in done.stdout.split())
+    # As float64 the whole would take 3,052 MiB, and the large polygon alone 69.
+    assert grown_mib < 200
+    part = 256 * 256 / (2_999.5 * 2_999.5)
+    assert (mean, share, majority) == (pytest.approx(9.0 * part), pytest.approx(part), 0.0)
+    assert coverage > 0.2
 
 
 def test_infinite_cells_count_as_values():

@@ -11,7 +11,8 @@ from shapely import GeometryCollection, LineString, MultiPolygon, Point, Polygon
 from gis.bilingual import Text
 from gis.errors import SchemaError, SitingToolError
 from layers import admission
-from layers.admission import CITY_WIDE_LAYERS, MAX_VERTICES, admit, problems, unique_ids
+from layers.admission import CITY_WIDE_LAYERS, MAX_VERTICES, admit, problems
+from layers.ids import unique_ids
 from layers.schemas import LAYERS
 from layers.sources.types import LoadContext, RawVector
 from layers.types import LayerSpec, Remark
@@ -61,7 +62,7 @@ def test_ids_are_made_kept_and_made_unique() -> None:
 @given(st.lists(st.sampled_from(["a", "a~2", "a~3", "b", "a~2~2"]), max_size=12),
        st.sets(st.sampled_from(["a", "a~2"])))
 def test_made_ids_are_unique_and_the_first_of_a_kind_keeps_its_own(wanted: list[str], taken: set[str]) -> None:
-    found = unique_ids(wanted, taken)
+    found = unique_ids(np.array(wanted, dtype=object), taken).tolist()
     assert len({*found, *taken}) == len(found) + len(taken)
     for name in set(wanted) - taken:
         assert found[wanted.index(name)] == name

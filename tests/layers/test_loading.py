@@ -15,9 +15,10 @@ from shapely import box
 from gis.bilingual import Text
 from gis.errors import CrsError, DatumError, LayerNotFoundError, UsageError
 from layers import load_layers
-from layers.loading import group_specs, sha256_of
+from layers.loading import group_specs
 from layers.schemas import LAYERS
 from layers.sources import SOURCES
+from layers.sources.files import sha256_of
 from layers.types import CityLayers, InlineFeature, LayerSpec
 
 Columns = tuple[tuple[str, str], ...]

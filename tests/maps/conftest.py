@@ -10,12 +10,14 @@ from types import MappingProxyType
 
 import geopandas as gpd
 import numpy as np
+import pandas as pd
 import pytest
 from shapely import MultiPolygon, Polygon, box
 from shapely.geometry import LineString, Point
 
 from gis.bilingual import Text
 from layers.types import CityLayers, LayerProvenance, LayerSpec, Ledger
+from siting.census import count_all
 from siting.types import (
     Citation,
     CityPack,
@@ -285,8 +287,10 @@ def _edge_plan(layers: CityLayers) -> EdgePlan:
         near = substations.assign(distance_m=substations.distance(place)).nsmallest(2, "distance_m")
         row: dict[str, object] = {
             "edge_centre_id": key, "host_id": host_id, "host_kind": kind, "name": name, "zone_id": zone,
-            "unit_id": unit, "demand_covered": 10.0 - 5 * i, "n_demand_covered": 2 - i, "certainty": "synthetic",
-            "geometry": place}
+            "unit_id": unit, "demand_covered": 10.0 - 5 * i, "n_demand_covered": 2 - i, "it_load_kw": 250.0,
+            "load_mva": 0.3947, "power_limit": "feed_a", "stability": 1.0 - i / 4,
+            "runner_up_id": None if i else "ROOM1", "runner_up_name": None if i else IMAGE_ATTACK,
+            "runner_up_loss": np.nan if i else 0.12, "certainty": "synthetic", "geometry": place}
         for feed, station in zip("ab", near.itertuples(), strict=True):
             row |= {f"feed_{feed}_id": station.substation_id, f"feed_{feed}_distance_m": station.distance_m,
                     f"feed_{feed}_voltage_kv": station.voltage_kv}
@@ -299,7 +303,10 @@ def _edge_plan(layers: CityLayers) -> EdgePlan:
                                            distance_m=[2600.0, 2500.0, np.nan])
     return EdgePlan(edge_centres=_frame(centres), feed_lines=_frame(feeds), coverage=_frame(circles), demand=demand,
                     n_hosts=7, n_facilities=2, service_radius_m=3000.0, demand_total=17.5, demand_covered=15.0,
-                    solver_status="optimal", optimality_gap=0.0)
+                    solver_status="optimal", optimality_gap=0.0, curve=pd.DataFrame({
+                        "n_facilities": [1, 2, 3], "demand_covered": [10.0, 15.0, 15.0],
+                        "share": [0.5714, 0.8571, 0.8571], "gain": [10.0, 5.0, 0.0], "optimality_gap": [0.0, 0.0, 0.0],
+                        "host_ids": ["SUB2", "SUB2 ROOM0", "SUB2 ROOM0 ROOM1"]}))
 
 
 def build_small_result() -> StudyResult:
@@ -307,10 +314,10 @@ def build_small_result() -> StudyResult:
     pack = _pack()
     candidates = _candidates()
     layers = _layers(candidates[["parcel_id", "land_use", "certainty", "geometry"]].copy())
+    scores = tuple(_scores(pack, candidates, key) for key in ("large", "edge"))
     return StudyResult(
         study=Study(name="small", city="zhengzhou", n_top=5), pack=pack, city_layers=layers, units=_units(),
-        candidates=candidates, scores=tuple(_scores(pack, candidates, key) for key in ("large", "edge")),
-        edge_plan=_edge_plan(layers),
+        candidates=candidates, scores=scores, census=count_all(candidates, scores), edge_plan=_edge_plan(layers),
         facts=(Text(zh="全市时延差异小于 0.5 毫秒。", en="Latency differs by under 0.5 ms."),),
         timings_s=MappingProxyType({"score": 0.1}))
 

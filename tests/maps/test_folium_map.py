@@ -13,11 +13,12 @@ from shapely.geometry import LineString
 from gis.bilingual import Text
 from layers.schemas import LAYERS
 from maps import styles
+from maps._packing_block import unpack_block
+from maps._packing_ids import unpack_ids
 from maps.folium_map import PANEL_SCRIPTS, PANEL_STYLES, render_map
 from maps.map_layers import MOST_LINE_VERTICES, map_layers, pack_layer, thin_lines, variant_of
 from maps.map_phrases import PHRASES
 from maps.map_study import banner_lines, study_data
-from maps.packed_geometry import unpack_block
 
 BLOCK = re.compile(r'<script type="application/octet-stream" id="suanzhi-([\w-]+)" data-kind="\w+">([^<]*)</script>')
 
@@ -59,8 +60,8 @@ def test_text_of_layers_never_stands_in_the_page_as_markup(page):
     assert "src=x" not in page
     assert "alert(1)" not in page
     assert "7*7" not in page
-    packed = blocks(page)["parcels"][0]
-    assert "<img src=x onerror=alert(1)>" in packed["ids"]
+    packed, arrays = blocks(page)["parcels"]
+    assert "<img src=x onerror=alert(1)>" in unpack_ids(packed["beginnings"], arrays)
     assert "{{ 7*7 }}{% raw %}" in packed["words"]["district"]
 
 

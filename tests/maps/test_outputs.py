@@ -17,7 +17,7 @@ import maps
 from gis.bilingual import Text
 from gis.errors import DataError, ExportError, UsageError
 from layers.types import LayerProvenance, LayerSpec, Ledger, Remark
-from maps import exported_layers, outputs
+from maps import exported_layers, outputs, parcel_files
 from maps.field_names import COLUMN_NAMES, chinese_name, chinese_names, known_names
 from maps.outputs import check_exportable, check_writable, write_outputs
 from siting.explanation import explain, read_explanation
@@ -285,7 +285,7 @@ def _large(monkeypatch):
     """Make thirty-two parcels a large study, of three row groups."""
     pytest.importorskip("pyarrow")
     monkeypatch.setattr(exported_layers, "LARGEST_GEOJSON", 31)
-    monkeypatch.setattr(outputs, "_ROWS_PER_GROUP", 12)
+    monkeypatch.setattr(parcel_files, "_ROWS_PER_GROUP", 12)
 
 
 @pytest.mark.usefixtures("_large")

@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import dataclasses
+import importlib.util
+from pathlib import Path
+from types import ModuleType
+
 import geopandas as gpd
 import numpy as np
 import pytest
@@ -11,9 +16,14 @@ from hypothesis import strategies as st
 from shapely import GeometryCollection, LineString, MultiPoint, MultiPolygon, Point, Polygon, box
 from shapely.geometry import LinearRing
 
-from maps.packed_geometry import UNITS_PER_DEGREE, pack_block, pack_geometry, unpack_block
-from maps.packed_parcels import SHARE_STEPS, main_reason, pack_parcels, permissions_of, unchecked_rules
-from siting.scoring import contributions_at
+from maps._packing_block import pack_block, unpack_block
+from maps._packing_ids import pack_ids, unpack_ids
+from maps._packing_rules import main_reason, measured_values, unchecked_rules
+from maps._packing_shapes import COARSE_BITS, FINE_BITS, curve_order, pack_outlines, unpack_outlines
+from maps._packing_values import Scale, pack_values, score_error, values_of
+from maps.packed_geometry import UNITS_PER_DEGREE, pack_geometry
+from maps.packed_parcels import best_rows, pack_parcels, permissions_of
+from siting.scoring import contributions_of, normalise
 
 STEP_DEG = 1.0 / UNITS_PER_DEGREE
 
@@ -102,43 +112,230 @@ def test_block_that_is_not_one_is_refused():
         unpack_block(base64.b64encode(gzip.compress(b"none")).decode())
 
 
-def test_scores_ranks_and_contributions_come_back(small_result):
+@pytest.fixture
+def packed(small_result):
     meta, arrays = unpack_block(pack_parcels(small_result, "zh"))
-    assert meta["ids"] == list(small_result.candidates["parcel_id"])
+    for name, first in meta["same"].items():
+        arrays[name] = arrays[first]
+    return meta, arrays, curve_order(small_result.candidates.geometry)
+
+
+def packed_raw(meta: dict, arrays: dict[str, np.ndarray], k: int, j: int) -> np.ndarray:
+    """Return raw values as the browser reads them."""
+    c = meta["value_column"][k][j]
+    if meta["scales"][c] is None:
+        return np.full(meta["n"], np.nan)
+    return values_of(Scale(**meta["scales"][c]))[arrays[f"raw_{c}"]]
+
+
+def test_rows_follow_the_curve_and_keep_their_ids(small_result, packed):
+    meta, arrays, order = packed
+    assert sorted(order) == list(range(32))
+    assert unpack_ids(meta["beginnings"], arrays) == [str(i) for i in small_result.candidates["parcel_id"].iloc[order]]
+
+
+def test_outlines_come_back_to_three_centimetres(small_result):
+    shapes = small_result.candidates.geometry
+    order = curve_order(shapes)
+    bits, arrays = pack_outlines(shapes, order)
+    xy, ring_start, path_start = unpack_outlines(bits, arrays)
+    lon = (xy[:, 0] - 0.5) * 360.0
+    lat = np.degrees(2.0 * np.arctan(np.exp((0.5 - xy[:, 1]) * 2.0 * np.pi)) - np.pi / 2.0)
+    metric = shapely.points(lon, lat)
+    metric = gpd.GeoSeries(metric, crs=4326).to_crs(shapes.crs)
+    at = np.column_stack([metric.x, metric.y])
+    for place, row in enumerate(order):
+        again = _even_odd([at[ring_start[r]:ring_start[r + 1]]
+                           for r in range(path_start[place], path_start[place + 1])])
+        assert shapely.hausdorff_distance(again, shapes.iloc[row]) < 0.04
+        assert again.area == pytest.approx(shapes.iloc[row].area, abs=0.03 * shapes.iloc[row].length)
+    assert arrays["path_count"][list(order).index(9)] == 2
+    assert arrays["path_count"][list(order).index(18)] == 2
+
+
+@settings(max_examples=30, deadline=None)
+@given(st.lists(st.integers(3, 7), min_size=1, max_size=12), st.integers(0, 2**32 - 1))
+def test_rings_of_any_size_come_back(sizes, seed):
+    rng = np.random.default_rng(seed)
+    shapes = []
+    for size in sizes:
+        angle = np.sort(rng.uniform(0.0, 2.0 * np.pi, size))
+        middle = rng.uniform((300_000.0, 3_500_000.0), (700_000.0, 4_000_000.0))
+        shapes.append(Polygon(middle + rng.uniform(50.0, 5_000.0) * np.column_stack([np.cos(angle), np.sin(angle)])))
+    given = gpd.GeoSeries(shapes, crs="EPSG:4547")
+    order = curve_order(given)
+    bits, arrays = pack_outlines(given, order)
+    xy, ring_start, _ = unpack_outlines(bits, arrays)
+    wanted = given.iloc[order].to_crs(4326)
+    for place, shape in enumerate(wanted):
+        own = xy[ring_start[place]:ring_start[place + 1]]
+        lon, lat = np.array(shape.exterior.coords)[:-1].T
+        north = np.log(np.tan(np.pi / 4.0 + np.radians(lat) / 2.0))
+        np.testing.assert_allclose(own, np.column_stack([lon / 360.0 + 0.5, 0.5 - north / (2.0 * np.pi)]),
+                                   atol=0.51 / 2**bits)
+
+
+def test_many_parcels_are_packed_in_coarser_steps(monkeypatch, small_result):
+    shapes = small_result.candidates.geometry
+    assert pack_outlines(shapes, curve_order(shapes))[0] == FINE_BITS
+    monkeypatch.setattr("maps._packing_shapes.FINE_UP_TO", 10)
+    assert pack_outlines(shapes, curve_order(shapes))[0] == COARSE_BITS
+
+
+def test_parcel_without_a_shape_keeps_its_row():
+    given = gpd.GeoSeries([box(0, 0, 1, 1), None, Polygon(), box(5, 5, 6, 6)], crs="EPSG:4547")
+    order = curve_order(given)
+    _, arrays = pack_outlines(given, order)
+    np.testing.assert_array_equal(arrays["path_count"], np.array([1, 0, 0, 1])[order])
+
+
+@pytest.mark.parametrize("ids", [
+    ["P0001", "P0002", "P0010"], ["410105-7", "410105-07", "410102-7"], ["7", "07", "007"], ["a", "b2", ""],
+    ["地块1", "地块2"], ["P123456789012", "P123456789013"], ["x\x001", "x1"], [], ["1\n", "2\n"], ["<b>1", "</b>1"],
+])
+def test_ids_come_back(ids):
+    beginnings, arrays = pack_ids(np.array(ids, dtype=object))
+    _, again = unpack_block(pack_block({}, arrays))
+    assert unpack_ids(beginnings, again) == ids
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.lists(st.text(max_size=12), max_size=20))
+def test_any_ids_come_back(ids):
+    ids = [text.encode("utf-8", "ignore").decode() for text in ids]
+    beginnings, arrays = pack_ids(ids)
+    assert unpack_ids(beginnings, arrays) == ids
+
+
+def test_numbered_ids_take_no_text():
+    beginnings, arrays = pack_ids([f"DK{i:06d}" for i in range(500)])
+    assert beginnings == ["DK"]
+    assert "id_text" not in arrays
+
+
+def test_raw_values_come_back_between_the_anchors_and_nearly_so_beyond(small_result, packed):
+    meta, arrays, order = packed
     for k, scores in enumerate(small_result.scores):
-        np.testing.assert_allclose(arrays[f"score_{k}"], scores.score, atol=1e-7)
-        np.testing.assert_array_equal(arrays[f"rank_{k}"], scores.rank)
-        np.testing.assert_allclose(arrays[f"coverage_{k}"] / SHARE_STEPS, scores.data_coverage, atol=1e-5)
-        for j in range(len(scores.criteria)):
-            column = arrays[f"raw_{meta['raw_columns'][k][j]}"]
-            np.testing.assert_allclose(column, scores.raw[:, j], rtol=1e-6)
-            added = contributions_at(scores, slice(None))[:, j]
-            np.testing.assert_allclose(arrays[f"share_{j}_{k}"] / SHARE_STEPS, added, atol=1e-5)
+        for j, criterion in enumerate(scores.criteria):
+            raw, again = scores.raw[order, j], packed_raw(meta, arrays, k, j)
+            span = abs(criterion.best - criterion.worst)
+            np.testing.assert_array_equal(np.isnan(again), np.isnan(raw))
+            np.testing.assert_array_equal(np.isposinf(again), np.isposinf(raw))
+            known = np.isfinite(raw)
+            low, high = sorted((criterion.worst, criterion.best))
+            beyond = np.maximum(np.maximum(raw - high, low - raw), 0.0)
+            allowed = span * score_error(32) + 0.003 * (beyond + span) * (beyond > 0)
+            assert (np.abs(again[known] - raw[known]) <= allowed[known] * 1.001).all()
 
 
-def test_columns_that_classes_share_are_packed_once(small_result):
-    meta, arrays = unpack_block(pack_parcels(small_result, "zh"))
-    assert meta["raw_columns"][0] == meta["raw_columns"][1]
-    assert sum(name.startswith("raw_") for name in arrays) == 4
+@pytest.mark.parametrize("n", [50, 200_001])
+def test_scores_under_any_weights_are_within_the_stated_error(monkeypatch, small_result, n):
+    """Weigh packed values as the browser does and compare with the exact ones."""
+    if n > 32:
+        monkeypatch.setattr("maps._packing_values.FINE_UP_TO", 10 if n > 200_000 else 200_000)
+    order = np.arange(32)
+    column_of, scales, arrays = pack_values(small_result.scores, order)
+    meta = {"n": 32, "value_column": column_of, "scales": [s and dataclasses.asdict(s) for s in scales]}
+    error = score_error(32)
+    rng = np.random.default_rng(4)
+    for k, scores in enumerate(small_result.scores):
+        raw = np.column_stack([packed_raw(meta, arrays, k, j) for j in range(len(scores.criteria))])
+        for _ in range(20):
+            weights = rng.dirichlet(np.full(len(scores.criteria), 0.4))
+            exact = contributions_of(normalise(scores.raw, scores.criteria), weights)[0].sum(axis=1)
+            packed_score = contributions_of(normalise(raw, scores.criteria), weights)[0].sum(axis=1)
+            assert np.abs(exact - packed_score).max() <= error * 1.001
 
 
-def test_broken_rules_are_listed_per_parcel(small_result):
-    _, arrays = unpack_block(pack_parcels(small_result, "zh"))
+def test_columns_that_classes_share_are_packed_once(small_result, packed):
+    meta, arrays, _ = packed
+    assert meta["value_column"][0] == meta["value_column"][1]
+    assert sum(name.startswith("raw_") for name in arrays) == 3  # the fourth was measured nowhere
+    assert meta["scales"][3] is None
+
+
+def test_classes_with_anchors_far_apart_have_columns_of_their_own(small_result):
+    first, second = small_result.scores
+    near = tuple(dataclasses.replace(c, worst=5.0) if c.criterion_id == "power_distance_m" else c
+                 for c in second.criteria)
+    column_of, scales, _ = pack_values((first, dataclasses.replace(second, criteria=near)), np.arange(32))
+    assert column_of[0][0] != column_of[1][0]
+    assert column_of[0][1:] == column_of[1][1:]
+    assert scales[column_of[1][0]].step == pytest.approx(5.0 / 50_000)
+
+
+def test_broken_rules_are_listed_per_parcel(small_result, packed):
+    meta, arrays, order = packed
+    for k, scores in enumerate(small_result.scores):
+        table = scores.exclusions
+        for j in range(len(table.rules)):
+            d = meta["rule_column"][k][j]
+            bits = np.zeros(32, dtype=bool)
+            if d >= 0 and f"broken_{d}" in arrays:
+                bits = np.unpackbits(arrays[f"broken_{d}"], bitorder="little")[:32].astype(bool)
+            np.testing.assert_array_equal(bits, table.broken[order, j])
+            if d >= 0 and meta["rule_columns"][d]["values"] == "own":
+                held = measured_values(meta["rule_columns"][d], arrays[f"measured_{d}"])
+                measured, limit = table.measured[order, j][bits], table.rules[j].limit
+                np.testing.assert_allclose(held, measured, atol=max(limit, 1e-3) / 5_000)
+                np.testing.assert_array_equal(held < limit, measured < limit)
+
+
+def test_equal_rules_of_two_classes_are_packed_once(packed):
+    meta, _, _ = packed
+    assert meta["rule_column"][0][1] == meta["rule_column"][1][1] >= 0
+    assert meta["rule_column"][0][0] >= 0 > meta["rule_column"][1][0]
+
+
+def test_rule_that_measures_the_area_needs_no_values(small_result):
     table = small_result.scores[0].exclusions
-    start = np.concatenate([[0], np.cumsum(arrays["broken_count_0"], dtype=int)])
-    for row in range(len(table.broken)):
-        rules = arrays["broken_rule_0"][start[row]:start[row + 1]]
-        np.testing.assert_array_equal(rules, np.flatnonzero(table.broken[row]))
-        np.testing.assert_allclose(arrays["broken_value_0"][start[row]:start[row + 1]],
-                                   table.measured[row, rules], rtol=1e-6)
+    table.measured[:, 1] = small_result.candidates["area_m2"]
+    meta, arrays = unpack_block(pack_parcels(small_result, "zh"))
+    d = meta["rule_column"][0][1]
+    assert meta["rule_columns"][d]["values"] == "area"
+    assert f"measured_{d}" not in arrays
 
 
 def test_rule_that_could_not_be_tested_here_is_told_apart_from_one_that_holds(small_result):
     table = small_result.scores[0].exclusions
     table.shortfall[31, 2] = np.nan
-    _, arrays = unpack_block(pack_parcels(small_result, "zh"))
-    assert arrays["broken_count_0"][31] == 1
-    assert (arrays["broken_rule_0"][-1], arrays["broken_state_0"][-1]) == (2, 0)
+    meta, arrays = unpack_block(pack_parcels(small_result, "zh"))
+    place = list(curve_order(small_result.candidates.geometry)).index(31)
+    d = meta["rule_column"][0][2]
+    assert np.flatnonzero(np.unpackbits(arrays[f"untested_{d}"], bitorder="little")).tolist() == [place]
+    assert not np.unpackbits(arrays[f"broken_{d}"], bitorder="little")[place]
+
+
+def test_best_rows_are_the_ranks_of_the_study(small_result, packed):
+    _, arrays, order = packed
+    for k, scores in enumerate(small_result.scores):
+        again = order[arrays[f"best_{k}"]]
+        np.testing.assert_array_equal(scores.rank[again], np.arange(1, len(again) + 1))
+        assert len(again) == scores.eligible.sum() == len(best_rows(scores))
+
+
+def test_words_and_areas_come_back(small_result, packed):
+    meta, arrays, order = packed
+    districts = [meta["words"]["district"][i] for i in arrays["district"]]
+    assert districts == list(small_result.candidates["district"].iloc[order])
+    np.testing.assert_allclose(arrays["area"] * meta["area_step_m2"], small_result.candidates["area_m2"].iloc[order],
+                               atol=0.006)
+
+
+def _many_parcels() -> ModuleType:
+    path = Path(__file__).resolve().parents[1] / "browser" / "many_parcels.py"
+    spec = importlib.util.spec_from_file_location("many_parcels", path)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def test_hundred_thousand_parcels_stay_within_their_room(small_result):
+    """A page of 100 000 parcels may weigh 10 MB: the part of it that grows is measured on 20 000."""
+    result = _many_parcels().repeated(small_result, 20_000)
+    assert len(pack_parcels(result, "zh")) / 20_000 < 70
 
 
 def test_main_reason_is_the_worst_excluding_rule(small_result):
@@ -155,10 +352,10 @@ def test_rules_without_any_measurement_are_unchecked(small_result):
     assert unchecked_rules(small_result.scores[0].exclusions) == [4]
 
 
-def test_permissions_point_at_the_right_clause(small_result):
-    _, arrays = unpack_block(pack_parcels(small_result, "zh"))
+def test_permissions_point_at_the_right_clause(small_result, packed):
+    _, arrays, order = packed
     listed = permissions_of(small_result)
     for k, scores in enumerate(small_result.scores):
-        found = [listed[i] if i >= 0 else None for i in arrays[f"permission_{k}"]]
-        assert found == list(scores.permissions)
-    assert arrays["permission_0"][31] == -1
+        found = [listed[i - 1] if i > 0 else None for i in arrays[f"permission_{k}"].astype(int)]
+        assert found == [scores.permissions[row] for row in order]
+    assert arrays["permission_0"][list(order).index(31)] == 0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import dataclasses
 import re
 from html import escape, unescape
@@ -11,11 +12,17 @@ from xml.etree import ElementTree
 import numpy as np
 import pytest
 import shapely
+from rasterio.errors import NotGeoreferencedWarning
+from rasterio.io import MemoryFile
+from shapely import MultiPolygon, Polygon
 
-from maps import report_figures, report_sites
+from maps import report_sites
 from maps.report import render_report
-from maps.report_figures import MapSheet, spread
+from maps.report_figures import BLUE, GREY, MapSheet, spread
+from maps.report_raster import paint_parcels
+from siting.census import count_all
 from siting.tables import summary_by_rule, top_rows
+from siting.types import SiteScores
 
 VOID = {"meta", "br", "wbr"}
 
@@ -123,7 +130,8 @@ def test_a_study_without_edge_centres_or_sites_still_reports(small_result):
     none = dataclasses.replace(
         scores, rank=np.zeros_like(scores.rank),
         exclusions=dataclasses.replace(scores.exclusions, shortfall=np.ones_like(scores.exclusions.shortfall)))
-    result = dataclasses.replace(small_result, scores=(none,), edge_plan=None, facts=())
+    result = dataclasses.replace(small_result, scores=(none,), census=count_all(small_result.candidates, (none,)),
+                                 edge_plan=None, facts=())
     for language, sentence in (("zh", "没有合格地块。"), ("en", "No parcel is eligible.")):
         html = render_report(result, language=language)
         assert sentence in html
@@ -176,23 +184,84 @@ def test_signs_on_one_spot_are_spread_within_the_sheet():
     assert moved[-1].tolist() == [300.0, 300.0]
 
 
-def test_many_specks_fill_the_cells_of_a_grid_and_none_is_lost(monkeypatch):
-    monkeypatch.setattr(report_figures, "MOST_SHAPES", 10)
+def _pixels(sheet: MapSheet) -> np.ndarray:
+    """Return the colour codes of the image painted last, as another reader of PNG sees them."""
+    content = base64.b64decode(re.search(r"base64,([^\"]+)", sheet.parts[-1]).group(1))
+    with pytest.warns(NotGeoreferencedWarning), MemoryFile(content) as file, file.open() as image:
+        assert image.colormap(1)[0][3] == 0
+        assert [image.colormap(1)[i][:3] for i in (1, 2)] == [(0xC9, 0xC9, 0xC9), (0, 0x72, 0xB2)]
+        return image.read(1)
+
+
+def test_many_parcels_are_painted_where_they_lie_and_no_eligible_one_is_lost():
+    area = shapely.box(0, 0, 10_000, 10_000)
     rng = np.random.default_rng(1)
-    corners = rng.uniform(0, 9_000, (3000, 2))
-    specks = [shapely.box(x, y, x + 5, y + 5) for x, y in corners]
-    sheet = MapSheet(shapely.box(0, 0, 10_000, 10_000), "test")
-    sheet.shapes([*specks, shapely.box(9_200, 9_200, 9_800, 9_800)], 'fill="red"')
-    grid, large = (re.search(r'd="([^"]*)"', part).group(1) for part in sheet.parts)
-    bars = np.array(re.findall(r"M([\d.]+) ([\d.]+)h([\d.]+)v2.2", grid), dtype=float)
-    assert len(bars) < 3000
-    assert len(re.findall("M", large)) == 1
-    for x, y in sheet.to_sheet(corners + 2.5):
-        inside = (x >= bars[:, 0] - 0.1) & (x <= bars[:, 0] + bars[:, 2] + 0.1) & (y >= bars[:, 1] - 0.1)
-        assert (inside & (y <= bars[:, 1] + 2.3)).any()
+    specks = [shapely.box(x, y, x + 1, y + 1) for x, y in rng.uniform(0, 8_500, (3000, 2))]
+    holed = shapely.box(9_100, 9_100, 9_900, 9_900).difference(shapely.box(9_300, 9_300, 9_700, 9_700))
+    shapes = np.array([*specks, holed, MultiPolygon([shapely.box(0, 9_500, 100, 9_600), specks[0]])], dtype=object)
+    kept = np.arange(len(shapes)) % 3 == 0
+    kept[-2:] = False, True
+    sheet = MapSheet(area, "test")
+    paint_parcels(sheet, shapes, kept, (GREY, BLUE))
+    codes = _pixels(sheet)
+    height, width = codes.shape
+    assert (width, height) == (2000, round(2 * sheet.height))
+    middles = np.floor(2 * sheet.to_sheet(shapely.get_coordinates(shapely.centroid(shapes[:3000])))).astype(int)
+    found = codes[middles[:, 1], middles[:, 0]]
+    assert (found[kept[:3000]] == 2).all()
+    assert (found > 0).all()
+    # Every pixel centre tells for itself whether it is in the ground of a larger parcel.
+    centres = np.array([(column + 0.5, row + 0.5) for row in range(250) for column in range(1700, width)]) / 2
+    ground = shapely.transform(holed, sheet.to_sheet)
+    inside = shapely.contains_xy(ground, centres).reshape(250, -1)
+    assert inside.sum() > 5000
+    np.testing.assert_array_equal(codes[:250, 1700:] == 1, inside)
 
 
-def test_the_caption_says_that_parcels_were_merged(small_result, monkeypatch):
-    assert "合并为网格" not in render_report(small_result, language="zh")
+def test_what_was_drawn_serves_the_next_class():
+    shapes = np.array([shapely.box(x, 100, x + 400, 500) for x in range(0, 5000, 500)], dtype=object)
+    first, second, anew = (MapSheet(shapely.box(0, 0, 5_000, 1_000), "test") for _ in range(3))
+    drawn = paint_parcels(first, shapes, np.ones(10, dtype=bool), (GREY, BLUE))
+    paint_parcels(second, shapes, np.arange(10) < 4, (GREY, BLUE), drawn)
+    paint_parcels(anew, shapes, np.arange(10) < 4, (GREY, BLUE))
+    np.testing.assert_array_equal(_pixels(second), _pixels(anew))
+    assert (_pixels(first) == 2).sum() == (_pixels(second) > 0).sum()
+
+
+def test_a_parcel_that_is_missing_or_far_away_is_not_painted():
+    shapes = np.array([None, shapely.box(-9e6, 0, -9e6 + 1, 1), Polygon(), shapely.box(10, 10, 20, 20)], dtype=object)
+    sheet = MapSheet(shapely.box(0, 0, 1_000, 1_000), "test")
+    paint_parcels(sheet, shapes, np.ones(4, dtype=bool), (GREY, BLUE))
+    assert (_pixels(sheet) == 2).sum() == pytest.approx((10 * 2 * sheet.scale) ** 2, rel=0.1)
+
+
+def test_a_report_of_many_parcels_is_an_image_and_says_so(small_result, monkeypatch):
+    few = render_report(small_result, language="zh")
+    assert "像元绘出" not in few
+    assert "data:" not in few
     monkeypatch.setattr(report_sites, "MOST_SHAPES", 10)
-    assert "合并为网格" in render_report(small_result, language="zh")
+    many = render_report(small_result, language="zh")
+    assert "像元绘出" in many
+    assert many.count('href="data:image/png;base64,') == len(small_result.scores)
+    assert "img-src data:" in many[:many.index("<title>")]
+
+
+def test_a_result_that_holds_only_its_best_reports_the_counts_of_all(small_result):
+    rows = np.flatnonzero(small_result.scores[0].eligible)[:12]
+    kept = dataclasses.replace(small_result, candidates=small_result.candidates.iloc[rows].reset_index(drop=True),
+                               scores=tuple(_taken(scores, rows) for scores in small_result.scores))
+    html = unescape(render_report(kept, language="en"))
+    for scores in small_result.scores:
+        assert f"{int(scores.eligible.sum())} of 32 candidates are eligible" in html
+    assert "showing the 12 candidates kept in detail, of 32" in html
+    everything = unescape(render_report(small_result, language="en"))
+    start, end = "Eligibility</h2>", "Top sites</h2>"
+    assert html[html.index(start):html.index(end)] == everything[everything.index(start):everything.index(end)]
+
+
+def _taken(scores: SiteScores, rows: np.ndarray) -> SiteScores:
+    table = scores.exclusions
+    return dataclasses.replace(
+        scores, raw=scores.raw[rows], score=scores.score[rows], rank=scores.rank[rows],
+        data_coverage=scores.data_coverage[rows], permissions=tuple(scores.permissions[i] for i in rows),
+        exclusions=dataclasses.replace(table, measured=table.measured[rows], shortfall=table.shortfall[rows]))

@@ -16,6 +16,7 @@ from gis.errors import DataError, UsageError
 from layers.exports.tables import write_csv
 from maps.manifest import build_manifest
 from maps.outputs import write_outputs
+from siting.census import count_all
 from siting.explanation import explain, explain_rows, read_explanation
 from siting.scoring import normalised_at
 from siting.tables import contribution_table
@@ -112,7 +113,8 @@ def test_a_mitigated_rule_names_its_measure(tmp_path):
         excludes[1] = False
         scores.append(dataclasses.replace(own, exclusions=dataclasses.replace(own.exclusions, excludes=excludes)))
     study = dataclasses.replace(result.study, mitigations=(("GB-A-railway", "隔振基础"),))
-    changed = dataclasses.replace(result, study=study, scores=tuple(scores))
+    changed = dataclasses.replace(result, study=study, scores=tuple(scores),
+                                  census=count_all(result.candidates, scores))
     explained = explain(changed, "large", 0)
     assert not explained.exclusions
     assert explained.penalties[0].mitigation == "隔振基础"

@@ -54,6 +54,40 @@ def test_what_was_not_measured_enters_neither_distance() -> None:
     assert found.score[3] == 0.0
 
 
+def test_a_matrix_with_gaps_agrees_with_numpy_row_by_row() -> None:
+    rng = np.random.default_rng(4)
+    raw = rng.uniform(1.0, 100.0, (70_001, len(MIXED)))
+    weights = np.array([c.weight for c in MIXED])
+    whole = raw.copy()
+    holes = rng.uniform(size=raw.shape) < 0.02
+    holes[:40_000] = False  # blocks with gaps and blocks without
+    raw[holes] = np.nan
+    found = topsis(raw, MIXED)
+    value = raw / np.sqrt(np.nansum(raw**2, axis=0)) * weights
+    more = np.array([c.objective == "MAX" for c in MIXED])
+    best = np.where(more, np.nanmax(value, axis=0), np.nanmin(value, axis=0))
+    worst = np.where(more, np.nanmin(value, axis=0), np.nanmax(value, axis=0))
+    near, far = (np.sqrt(np.nansum((value - end) ** 2, axis=1)) for end in (best, worst))
+    np.testing.assert_allclose(found.score, far / (near + far), rtol=0.0, atol=1e-12)
+    np.testing.assert_allclose(found.data_coverage, np.where(holes, 0.0, weights).sum(axis=1), rtol=0.0, atol=1e-12)
+    assert topsis(whole[:9], MIXED).data_coverage.tolist() == [1.0] * 9
+
+
+def test_overflow_of_squares_is_not_taken_for_a_gap() -> None:
+    raw = np.array([[1e200], [2e200], [4e200]] * 20)
+    score = topsis(raw, (criterion("MAX", 1.0),), normalisation="max").score
+    np.testing.assert_allclose(score[:3], [0.0, 1.0 / 3.0, 1.0], atol=1e-12)
+
+
+@pytest.mark.parametrize("n", [0, 1, 15, 16, 17])
+def test_few_rows(n: int) -> None:
+    raw = np.random.default_rng(n).uniform(1.0, 2.0, (n, len(MIXED)))
+    assert topsis(raw[:, ::-1][:, ::-1], MIXED).score.shape == (n,)
+    if n > 1:
+        np.testing.assert_allclose(topsis(np.asfortranarray(raw), MIXED).score, written_out(raw, MIXED, "vector"),
+                                   rtol=0.0, atol=1e-12)
+
+
 def test_infinitely_far_is_as_bad_as_the_farthest() -> None:
     pair = (criterion("MIN", 0.5), criterion("MAX", 0.5))
     raw = np.array([[10.0, 1.0], [40.0, 2.0], [np.inf, 2.0]])

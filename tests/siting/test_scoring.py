@@ -81,6 +81,18 @@ def test_best_score_has_rank_one() -> None:
     assert ranked.tolist() == [2, 1, 3, 0]
 
 
+@given(st.lists(st.tuples(st.sampled_from([0.0, 0.5, 0.5 + 1e-15, 0.75, 1.0]), st.booleans(),
+                          st.text(alphabet="aZ1郑\u00e9", min_size=1, max_size=3)), max_size=40))
+def test_ties_go_by_id_as_text_or_as_bytes(rows: list[tuple[float, bool, str]]) -> None:
+    score, eligible = np.array([r[0] for r in rows]), np.array([r[1] for r in rows], dtype=bool)
+    texts = np.array([r[2] for r in rows], dtype=object)
+    best_first = sorted((i for i in range(len(rows)) if eligible[i]), key=lambda i: (-round(score[i], 12), texts[i], i))
+    expected = [best_first.index(i) + 1 if eligible[i] else 0 for i in range(len(rows))]
+    as_bytes = np.array([text.encode() for text in texts], dtype="S")
+    assert rank_of(score, eligible, texts).tolist() == expected
+    assert rank_of(score, eligible, as_bytes).tolist() == expected
+
+
 def test_zero_weights_are_allowed() -> None:
     contributions, coverage = contributions_of(np.array([[0.5, 0.25]]), np.array([1.0, 0.0]))
     assert contributions.tolist() == [[0.5, 0.0]]

@@ -116,3 +116,19 @@ def test_layers_outside_the_folder_must_be_allowed(tmp_path: Path, way: str) -> 
     with pytest.raises(UsageError, match="allow_outside"):
         read_study(write(folder, text))
     assert read_study(write(folder, "allow_outside = true\n" + text)).layer_specs[0].path.endswith("roads.shp")
+
+
+def test_conditions_of_the_edge_plan_and_years_of_the_capacity_are_read(tmp_path: Path) -> None:
+    path = tmp_path / "s.toml"
+    path.write_text('city = "zhengzhou"\n[edge]\nspacing_m = 1500\nquotas = { core = [2, 9] }\nbackup = ["d1"]\n'
+                    'distance = "roads"\n[capacity]\nyears = { 2025 = 1.0, 2023 = 0.3 }\n', encoding="utf-8")
+    study = read_study(path)
+    assert study.edge_spacing_m == 1500
+    assert study.edge_quotas is not None
+    assert [(q.zone_id, q.min_sites, q.max_sites) for q in study.edge_quotas] == [("core", 2, 9)]
+    assert study.backup_demand == ("d1",)
+    assert study.edge_distance == "roads"
+    assert study.capacity_years == ((2023, 0.3), (2025, 1.0))
+    path.write_text('city = "zhengzhou"\n[capacity]\nyears = { 2023 = 0.9, 2025 = 0.3 }\n', encoding="utf-8")
+    with pytest.raises(UsageError, match="rise"):
+        read_study(path)

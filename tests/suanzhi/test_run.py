@@ -149,6 +149,30 @@ def test_user_error_is_one_sentence_and_old_outputs_stay(out: Path, tmp_path: Pa
     assert hashes(old) == before
 
 
+@pytest.mark.parametrize("options", [("--engine", "processes"), ("--engine", "dask"), ("--resume",)])
+def test_who_works_changes_no_byte(home: Path, out: Path, tmp_path: Path, options: tuple[str, ...]) -> None:
+    found = suanzhi("run", "zhengzhou", "--n-parcels", "300", "--out", str(tmp_path / "again"), *options, cwd=home)
+    assert found.returncode == 0, found.stderr
+    assert found.stderr == ""
+    first, second = hashes(out), hashes(tmp_path / "again")
+    for written in (first, second):
+        written.pop("manifest.json")
+    assert first == second
+
+
+@pytest.mark.parametrize(("options", "sentence"), [
+    (("--engine", "spark"), "unknown engine 'spark'; known: serial, processes, dask"),
+    (("--scheduler", "tcp://127.0.0.1:1"), "no Dask scheduler answers at tcp://127.0.0.1:1"),
+    (("--engine", "processes", "--scheduler", "tcp://127.0.0.1:1"), "engine processes has no scheduler"),
+])
+def test_engine_that_cannot_work_is_one_sentence(tmp_path: Path, options: tuple[str, ...], sentence: str) -> None:
+    found = suanzhi("run", "zhengzhou", "--out", str(tmp_path / "new"), "--lang", "en", *options, cwd=tmp_path)
+    assert found.returncode == 2, found.stderr
+    assert sentence in found.stderr
+    assert len(found.stderr.strip().splitlines()) == 1
+    assert not (tmp_path / "new").exists()
+
+
 def test_unwritable_output(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("in the way")
     found = suanzhi("run", "zhengzhou", "--out", str(tmp_path / "file" / "out"), "--lang", "en", cwd=tmp_path)

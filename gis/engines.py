@@ -1,0 +1,392 @@
+"""Who does the work on many items: this process, processes on this machine, or a Dask cluster.
+
+An engine is handed a function, the items, and what all items share. The function is told the same
+whatever the engine, so the answers are the same to the last bit; only their order differs. Items are
+drawn as they are needed, a few per worker, so that a stream of any length passes through bounded
+memory. What is shared goes to each worker once. A worker that dies takes no item with it: the item is
+given to another, up to ``MOST_ATTEMPTS`` times.
+
+``dask`` and ``distributed`` are imported in this module alone, and only by :class:`DaskEngine`. Add an
+engine as a class and a line of ``ENGINES``.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import multiprocessing
+import os
+import pickle
+import signal
+import tempfile
+import traceback
+from collections import deque
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
+from concurrent.futures import CancelledError
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from itertools import islice
+from multiprocessing.connection import Connection, wait
+from pathlib import Path
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
+
+from gis.errors import UsageError
+
+if TYPE_CHECKING:
+    from distributed import Client, Future
+
+Shared = TypeVar("Shared")
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+
+MOST_ATTEMPTS = 3
+"""How often one item is tried where workers die on it."""
+
+CONNECT_S = 5.0
+"""How long a scheduler may take to answer."""
+
+
+class Engine(Protocol):
+    """One way of doing the same work on many items."""
+
+    def run(self, work: Callable[[Shared, Item], Result], items: Iterable[Item],
+            shared: Shared) -> Generator[tuple[int, Result]]:
+        """Do the work on every item.
+
+        Parameters
+        ----------
+        work
+            Called as ``work(shared, item)``, once for each item whose answer is kept; a function of a
+            module, which every worker can import.
+        items
+            Drawn as they are needed.
+        shared
+            The same for all items, and not changed.
+
+        Yields
+        ------
+        tuple
+            Place of the item among the items, from 0, and what came of it; in any order, each place once.
+
+        Raises
+        ------
+        UsageError
+            The engine cannot work here, or its workers die again and again on one item.
+        Exception
+            Whatever the work raised.
+        """
+        ...
+
+
+class SerialEngine:
+    """Does one item after another in this process, whose numerical code uses all its threads."""
+
+    def run(self, work: Callable[[Shared, Item], Result], items: Iterable[Item],
+            shared: Shared) -> Generator[tuple[int, Result]]:
+        """Do the work on every item, in order (see :class:`Engine`)."""
+        for place, item in enumerate(items):
+            yield place, work(shared, item)
+
+
+@dataclass(frozen=True, slots=True)
+class _Task:
+    """One item on its way."""
+
+    place: int
+    item: Any
+    n_attempts: int = 1
+
+
+class ProcessEngine:
+    """Does items in several processes on this machine.
+
+    Processes are started afresh ("spawn"), since threads and locks do not survive a fork; what is shared
+    is written once to a temporary file that each of them reads. Each process works with one thread.
+
+    Parameters
+    ----------
+    n_workers
+        How many processes; None for one for each core that this process may use.
+    """
+
+    def __init__(self, n_workers: int | None = None) -> None:
+        self.n_workers = n_workers or _n_cores()
+
+    def run(self, work: Callable[[Shared, Item], Result], items: Iterable[Item],
+            shared: Shared) -> Generator[tuple[int, Result]]:
+        """Do the work on every item, in any order (see :class:`Engine`)."""
+        waiting = (_Task(place, item) for place, item in enumerate(items))
+        again: deque[_Task] = deque()
+        idle: list[_Worker] = []
+        busy: dict[Connection, tuple[_Worker, _Task]] = {}
+        with _in_file((work, shared)) as path:
+            try:
+                while True:
+                    while len(busy) < self.n_workers and (task := again.popleft() if again else next(waiting, None)):
+                        worker = idle.pop() if idle else _Worker(path)
+                        worker.give(task.item)
+                        busy[worker.pipe] = (worker, task)
+                    if not busy:
+                        return
+                    answered = wait(list(busy))
+                    for pipe in [pipe for pipe in busy if pipe in answered]:
+                        worker, task = busy.pop(pipe)
+                        try:
+                            is_done, answer = worker.pipe.recv()
+                        except (EOFError, OSError):
+                            worker.end()
+                            again.append(_once_more(task, "processes"))
+                            continue
+                        idle.append(worker)
+                        if not is_done:
+                            raise answer
+                        yield task.place, answer
+            finally:
+                for worker in (*idle, *(worker for worker, _ in busy.values())):
+                    worker.end()
+
+
+class _Worker:
+    """A process that serves one item at a time through a pipe."""
+
+    def __init__(self, path: Path) -> None:
+        spawn = multiprocessing.get_context("spawn")
+        self.pipe, theirs = spawn.Pipe()
+        self.process = spawn.Process(target=_serve, args=(theirs, str(path)), daemon=True)
+        self.process.start()
+        # With our copy closed, the death of the process is the end of the pipe.
+        theirs.close()
+
+    def give(self, item: object) -> None:
+        """Hand over an item; a process that has died meanwhile shows when its answer is read."""
+        with suppress(OSError):
+            self.pipe.send(item)
+
+    def end(self) -> None:
+        self.process.kill()
+        self.process.join()
+        self.process.close()
+        self.pipe.close()
+
+
+def _serve(pipe: Connection, path: str) -> None:
+    """Answer items until the other end of the pipe is closed."""
+    # Ctrl-C is for the parent, which ends its workers.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    _work_with_one_thread()
+    job: tuple[Callable[[Any, Any], object], object] | None = None
+    while True:
+        try:
+            item = pipe.recv()
+        except EOFError:
+            return
+        try:
+            job = job or pickle.loads(Path(path).read_bytes())
+            answer: tuple[bool, object] = (True, job[0](job[1], item))
+        except Exception as error:
+            answer = (False, _portable(error))
+        pipe.send(answer)
+
+
+def _portable(error: Exception) -> Exception:
+    """Return the error, or one of the same words where it cannot be sent, with where it was raised."""
+    trace = "".join(traceback.format_exception(error))
+    try:
+        pickle.loads(pickle.dumps(error))
+    except Exception:
+        error = RuntimeError(f"{type(error).__name__}: {error}")
+    error.add_note(trace)
+    return error
+
+
+@contextmanager
+def _in_file(content: object) -> Iterator[Path]:
+    """Keep something in a file that only this user can read."""
+    handle, name = tempfile.mkstemp(prefix="suanzhi-", suffix=".shared")
+    path = Path(name)
+    try:
+        with os.fdopen(handle, "wb") as file:
+            pickle.dump(content, file, protocol=pickle.HIGHEST_PROTOCOL)
+        yield path
+    finally:
+        path.unlink(missing_ok=True)
+
+
+class DaskEngine:
+    """Does items on a Dask cluster: one that runs already, or processes on this machine.
+
+    Plain futures, no collections: an item travels with its task through the scheduler, which keeps it
+    until it is done, so that no death of a worker can lose one; what is shared is scattered to every
+    worker once, and again should all copies be lost. Each task works with one thread: a cluster's slots
+    are its parallelism.
+
+    Parameters
+    ----------
+    scheduler_address
+        Such as ``tcp://10.0.0.5:8786``; None for workers on this machine.
+    n_workers
+        How many workers on this machine; None for one for each core.
+
+    Raises
+    ------
+    UsageError
+        ``distributed`` is not installed.
+    """
+
+    def __init__(self, scheduler_address: str | None = None, n_workers: int | None = None) -> None:
+        if importlib.util.find_spec("distributed") is None:
+            raise UsageError("engine dask needs the package distributed; install suanzhi[distributed], or use "
+                             "--engine processes",
+                             "dask 引擎需要 distributed 包；请安装 suanzhi[distributed]，或改用 --engine processes")
+        self.scheduler_address = scheduler_address
+        self.n_workers = n_workers or _n_cores()
+
+    def check(self) -> None:
+        """Make sure, before the long work, that the scheduler answers and has a worker.
+
+        Raises
+        ------
+        UsageError
+            It does not, or has none.
+        """
+        if self.scheduler_address:
+            with self._client():
+                pass
+
+    def run(self, work: Callable[[Shared, Item], Result], items: Iterable[Item],
+            shared: Shared) -> Generator[tuple[int, Result]]:
+        """Do the work on every item, in any order (see :class:`Engine`)."""
+        import dask
+
+        # An item is meant to travel with its task; its size is the caller's choice and no oversight.
+        with self._client() as client, dask.config.set({"distributed.admin.large-graph-warning-threshold": "1 TiB"}):
+            yield from _by_futures(client, work, items, shared)
+
+    @contextmanager
+    def _client(self) -> Iterator[Client]:
+        """Open a client to the scheduler that was named, or to one of our own."""
+        from distributed import Client, LocalCluster
+
+        if not self.scheduler_address:
+            own = {"n_workers": self.n_workers, "threads_per_worker": 1, "host": "127.0.0.1", "scheduler_port": 0,
+                   "dashboard_address": "127.0.0.1:0", "silence_logs": "CRITICAL"}
+            with (tempfile.TemporaryDirectory(prefix="suanzhi-dask-", ignore_cleanup_errors=True) as folder,
+                  LocalCluster(**own, local_directory=folder) as cluster,
+                  Client(cluster, set_as_default=False) as client):
+                yield client
+            return
+        try:
+            client = Client(self.scheduler_address, timeout=CONNECT_S, set_as_default=False)
+        except (OSError, ValueError) as error:
+            raise UsageError(
+                f"no Dask scheduler answers at {self.scheduler_address} ({type(error).__name__}); check the address "
+                "and that it runs",
+                f"{self.scheduler_address} 没有 Dask 调度器应答（{type(error).__name__}）；请核对地址并确认其正在运行",
+            ) from error
+        with client:
+            try:
+                client.wait_for_workers(1, timeout=CONNECT_S)
+            except TimeoutError as error:
+                raise UsageError(f"the Dask scheduler at {self.scheduler_address} has no worker; start one",
+                                 f"{self.scheduler_address} 的 Dask 调度器没有工作进程；请先启动") from error
+            yield client
+
+
+def _by_futures(client: Client, work: Callable[[Shared, Item], Result], items: Iterable[Item],
+                shared: Shared) -> Generator[tuple[int, Result]]:
+    """Keep two tasks under way for each slot of the cluster."""
+    from distributed import KilledWorker, as_completed
+
+    waiting = (_Task(place, item) for place, item in enumerate(items))
+    under_way: dict[str, _Task] = {}
+    scattered = client.scatter([shared], broadcast=True, hash=False)[0]
+
+    def submitted(task: _Task) -> Future[Any]:
+        future = client.submit(_one_task, work, scattered, task.item, pure=False)
+        under_way[future.key] = task
+        return future
+
+    n_slots = max(sum(client.nthreads().values()), 1)
+    done = as_completed([submitted(task) for task in islice(waiting, 2 * n_slots)], loop=client.loop)
+    for future in done:
+        task = under_way.pop(future.key)
+        try:
+            result = future.result()
+        except (KilledWorker, CancelledError):
+            # With the last worker that held it, what is shared was lost too.
+            task = _once_more(task, "dask")
+            scattered = client.scatter([shared], broadcast=True, hash=False)[0]
+            done.add(submitted(task))
+            continue
+        if (following := next(waiting, None)) is not None:
+            done.add(submitted(following))
+        yield task.place, result
+
+
+def _one_task(work: Callable[[Shared, Item], Result], shared: Shared, item: Item) -> Result:
+    _work_with_one_thread()
+    return work(shared, item)
+
+
+def _once_more(task: _Task, engine: str) -> _Task:
+    """Return the task for another attempt.
+
+    Raises
+    ------
+    UsageError
+        It was tried often enough.
+    """
+    if task.n_attempts >= MOST_ATTEMPTS:
+        raise UsageError(
+            f"engine {engine}: {MOST_ATTEMPTS} workers in turn died on part {task.place + 1}, as when memory runs out; "
+            "give each worker more memory, or use --engine serial",
+            f"引擎 {engine}：先后 {MOST_ATTEMPTS} 个工作进程在第 {task.place + 1} 部分终止，常因内存不足；"
+            "请为每个工作进程增加内存，或改用 --engine serial")
+    return _Task(task.place, task.item, task.n_attempts + 1)
+
+
+def _work_with_one_thread() -> None:
+    """Keep a worker to one thread: its neighbours have the other cores."""
+    os.environ["NUMBA_NUM_THREADS"] = "1"
+    from numba import config
+
+    config.NUMBA_NUM_THREADS = 1
+
+
+def _n_cores() -> int:
+    """Return the number of cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+ENGINES: Mapping[str, Callable[[], Engine]] = MappingProxyType(
+    {"serial": SerialEngine, "processes": ProcessEngine, "dask": DaskEngine})
+"""Every engine by its name."""
+
+
+def engine_named(name: str = "", scheduler_address: str = "") -> Engine:
+    """Return an engine that is able to work.
+
+    Parameters
+    ----------
+    name
+        A key of ``ENGINES``; empty for ``dask`` where a scheduler is named, else for ``serial``.
+    scheduler_address
+        Scheduler of a Dask cluster; empty for none.
+
+    Raises
+    ------
+    UsageError
+        There is no such engine, it has no scheduler, a package is missing, or the scheduler does not answer.
+    """
+    chosen = name or ("dask" if scheduler_address else "serial")
+    if chosen not in ENGINES:
+        raise UsageError(f"unknown engine {chosen!r}; known: {', '.join(ENGINES)}",
+                         f"未知引擎 {chosen!r}；可用：{'、'.join(ENGINES)}")
+    if scheduler_address and chosen != "dask":
+        raise UsageError(f"engine {chosen} has no scheduler; use --engine dask, or leave --scheduler out",
+                         f"{chosen} 引擎没有调度器；请使用 --engine dask，或去掉 --scheduler")
+    if not scheduler_address:
+        return ENGINES[chosen]()
+    engine = DaskEngine(scheduler_address)
+    engine.check()
+    return engine
