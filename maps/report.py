@@ -8,7 +8,15 @@ from __future__ import annotations
 from importlib import resources
 
 from gis.bilingual import Language
-from maps import report_basis, report_end, report_front, report_sites
+from maps import (
+    report_basis,
+    report_capacity,
+    report_end,
+    report_estate,
+    report_front,
+    report_layout,
+    report_sites,
+)
 from maps.report_page import Page
 from siting.types import StudyResult
 
@@ -33,7 +41,8 @@ def render_report(result: StudyResult, *, language: Language) -> str:
     parts = [
         report_front.title_block(page), report_front.summary(page), report_front.request(page),
         report_front.method(page), report_basis.data(page), report_basis.zones(page), report_sites.eligibility(page),
-        report_sites.top_sites(page), report_end.edge_centres(page), report_end.not_scored(page),
+        report_sites.top_sites(page), report_end.edge_centres(page), report_capacity.capacity(page),
+        report_layout.site_layouts(page), report_estate.estate(page), report_end.not_scored(page),
         report_end.limits(page), report_end.clauses(page),
     ]
     lang = "zh-CN" if language == "zh" else "en"

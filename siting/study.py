@@ -18,21 +18,20 @@ import numpy as np
 
 from gis.bilingual import Text
 from gis.engines import Engine, SerialEngine
-from gis.errors import InfeasibleError, LayerNotFoundError, UsageError
+from gis.errors import InfeasibleError, UsageError
 from gis.partitions import ROWS_PER_PARTITION, joined, partitions_of
 from gis.progress import Progress, silent
 from layers.cache import PartStore
 from layers.schemas import LAYERS
 from layers.types import CityLayers, LayerSpec
 from siting.candidates import find_candidates
-from siting.capacity import plan_capacity
 from siting.census import Census, count_all
 from siting.criteria import MEASURES
-from siting.edge import place_edge_centres, reserved_by
 from siting.latency import latency_fact
 from siting.partition_key import run_key
 from siting.partition_scores import ScoringJob, placed_by, ranked, score_partitions, scores_of, scoring_job
-from siting.types import CapacityPlan, CityPack, EdgePlan, SiteScores, Study, StudyResult
+from siting.plans import make_plans
+from siting.types import CityPack, EdgePlan, SiteScores, Study, StudyResult
 from siting.zones import build_units
 
 Part = TypeVar("Part")
@@ -139,7 +138,7 @@ def run_study(city_layers: CityLayers, pack: CityPack, study: Study, *, progress
 def concluded(job: ScoringJob, city_layers: CityLayers, candidates: gpd.GeoDataFrame, scores: Sequence[SiteScores],
               census: Sequence[Census], timings_s: Mapping[str, float], *, progress: Progress = silent,
               facts: tuple[Text, ...] = ()) -> StudyResult:
-    """Place edge centres and lay out capacity on candidates that are scored, and say what the run found.
+    """Make the plans on candidates that are scored, and say what the run found.
 
     Parameters
     ----------
@@ -166,16 +165,13 @@ def concluded(job: ScoringJob, city_layers: CityLayers, candidates: gpd.GeoDataF
     timings, pack, study = dict(timings_s), job.pack, job.study
     _require_eligible(scores, census)
     started = time.perf_counter()
-    edge_plan = _edge_plan(city_layers, job.units, pack, study, job.classes, progress)
-    timings["edge centres"] = time.perf_counter() - started
-    started = time.perf_counter()
-    capacity_plans, lacking = _capacity_plans(candidates, scores, job.units, city_layers, pack, study, edge_plan,
-                                              progress)
-    timings["capacity"] = time.perf_counter() - started
+    plans = make_plans(candidates, scores, job.units, city_layers, pack, study, job.classes, progress=progress)
+    timings["plans"] = time.perf_counter() - started
     return StudyResult(
         study=study, pack=pack, city_layers=city_layers, units=job.units, candidates=candidates, scores=tuple(scores),
-        census=tuple(census), edge_plan=edge_plan, capacity_plans=capacity_plans,
-        facts=(*_facts(city_layers, pack, scores, census, edge_plan), *facts, *lacking), timings_s=timings,
+        census=tuple(census), edge_plan=plans.edge, capacity_plans=plans.capacity, estate_plan=plans.estate,
+        site_layouts=plans.layouts,
+        facts=(*_facts(city_layers, pack, scores, census, plans.edge), *facts, *plans.facts), timings_s=timings,
     )
 
 
@@ -186,31 +182,6 @@ def counted(parts: Iterable[Part], progress: Progress, total: int) -> Iterator[P
     for done, part in enumerate(parts, start=1):
         yield part
         progress(step, done, total)
-
-
-def _capacity_plans(candidates: gpd.GeoDataFrame, scores: Sequence[SiteScores], units: gpd.GeoDataFrame,
-                    city_layers: CityLayers, pack: CityPack, study: Study, edge_plan: EdgePlan | None,
-                    progress: Progress) -> tuple[tuple[CapacityPlan, ...], tuple[Text, ...]]:
-    """Lay capacity out for every reading of the target, where the pack has one and its class was scored.
-
-    What the data of the run do not allow is returned as a fact: scores and edge centres stand all the same.
-    """
-    own = next((s for s in scores if pack.capacity and s.site_class.class_id == pack.capacity.site_class), None)
-    if pack.capacity is None or own is None or not own.eligible.any() or not city_layers.has("substations"):
-        return (), ()
-    step = Text(zh="布局容量", en="laying out capacity")
-    reserved = {} if edge_plan is None else reserved_by(edge_plan)
-    plans, lacking = [], []
-    for done, reading in enumerate(pack.capacity.readings):
-        progress(step, done, len(pack.capacity.readings))
-        try:
-            plans.append(plan_capacity(candidates, own, units, city_layers, pack, reading, reserved_mva=reserved,
-                                       years=study.capacity_years))
-        except (InfeasibleError, LayerNotFoundError) as error:
-            lacking.append(Text(zh=f"未布局容量（{reading.title.zh}）：{error.text.zh}。",
-                                en=f"No capacity was laid out ({reading.title.en}): {error.text.en}."))
-    progress(step, len(pack.capacity.readings), len(pack.capacity.readings))
-    return tuple(plans), tuple(lacking)
 
 
 def _require_eligible(scores: Sequence[SiteScores], census: Sequence[Census]) -> None:
@@ -225,26 +196,6 @@ def _require_eligible(scores: Sequence[SiteScores], census: Sequence[Census]) ->
         f"{n} 个候选地块均不符合条件；多数不满足 {worst.rule_id}（{worst.title.zh}，{counts.max()}/{n}）；"
         "请核对该图层及其坐标基准，或在方案中说明缓解措施",
     )
-
-
-def _edge_plan(city_layers: CityLayers, units: gpd.GeoDataFrame, pack: CityPack, study: Study,
-               classes: tuple[str, ...], progress: Progress) -> EdgePlan | None:
-    """Place edge centres, unless neither the classes nor the study ask for them."""
-    step = Text(zh="布设边缘数据中心", en="placing edge centres")
-    if "edge" not in classes and study.n_facilities is None:
-        return None
-    if study.n_facilities == 0:
-        return None
-    progress(step, 0, 1)
-    try:
-        plan = place_edge_centres(city_layers, units, pack, study)
-    except LayerNotFoundError:
-        # Asked for by number, the lack is an error; by default, it is a fact of the run.
-        if study.n_facilities is not None:
-            raise
-        return None
-    progress(step, 1, 1)
-    return plan
 
 
 def _facts(city_layers: CityLayers, pack: CityPack, scores: Sequence[SiteScores], census: Sequence[Census],

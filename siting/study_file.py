@@ -7,6 +7,7 @@ import hashlib
 import sys
 import tomllib
 from dataclasses import dataclass, field, fields
+from datetime import date as dates
 from functools import cache
 from pathlib import Path
 from typing import Any, Literal
@@ -60,6 +61,7 @@ class StudyTable:
     n_top: int = 20
     n_parcels: int = 4000
     seed: int = 20260101
+    date: str = ""
     layers: dict[str, Any] = field(default_factory=dict)
     weights: dict[str, dict[str, float]] = field(default_factory=dict)
     mitigations: dict[str, str] = field(default_factory=dict)
@@ -108,8 +110,17 @@ def read_study(path: Path) -> Study:
         mitigations=tuple(table.mitigations.items()), n_facilities=table.edge.n_facilities,
         service_radius_m=table.edge.service_radius_m, edge_spacing_m=table.edge.spacing_m,
         edge_quotas=_quotas(table.edge), backup_demand=table.edge.backup, edge_distance=table.edge.distance,
-        capacity_years=_years(table.capacity, path), path=str(path), sha256=hashlib.sha256(content).hexdigest(),
+        capacity_years=_years(table.capacity, path), date=_date(table.date, path), path=str(path),
+        sha256=hashlib.sha256(content).hexdigest(),
     )
+
+
+def _date(given: str, path: Path) -> str:
+    try:
+        return dates.fromisoformat(given).isoformat() if given else ""
+    except ValueError as error:
+        raise UsageError(f'{path.name}: date {given!r} is no date; write it like date = "2026-03-31"',
+                         f'{path.name}：date {given!r} 不是日期；写法如 date = "2026-03-31"') from error
 
 
 def _quotas(table: EdgeTable) -> tuple[ZoneQuota, ...] | None:

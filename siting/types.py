@@ -16,6 +16,8 @@ from layers.types import CityLayers, LayerSpec
 
 if TYPE_CHECKING:
     from siting.census import Census
+    from siting.estate import EstatePlan
+    from siting.site_layout import SiteLayout
 
 Permission = Literal["favoured", "allowed", "controlled", "closed"]
 """What policy says of a kind of data centre in a zone, best first."""
@@ -322,6 +324,20 @@ class RetrofitRule:
     pue_target: float | None = None
     deadline: str = ""
     """ISO date."""
+    rack_unit: Literal["physical", "standard"] = "physical"
+    """What ``racks_below`` and ``racks_above`` count."""
+    servers_above: float | None = None
+    """Applies above so many servers; with ``energy_tce_above``, either is enough."""
+    energy_tce_above: float | None = None
+    """Applies above so much energy a year, tonnes of coal equivalent."""
+    place_ids: tuple[str, ...] = ()
+    """Data centres that the clause names: it is about them alone, and states a PUE beyond its limit for them."""
+    after_deadline: bool = False
+    """Applies only once the deadline has passed."""
+    is_voluntary: bool = False
+    """The clause supports or encourages, and forces nobody."""
+    is_standard: bool = False
+    """The clause says what a retrofit must reach, and not who must retrofit."""
     citation: Citation
     note: Text | None = None
 
@@ -618,6 +634,8 @@ class Study:
     """Ids of demand points that two centres must reach."""
     edge_distance: Literal["straight", "roads", "fibre_routes"] = "straight"
     """How reach is measured: the straight line, or the shortest way along a layer."""
+    date: str = ""
+    """Date at which deadlines are judged (ISO); empty for the day of the run."""
     capacity_years: tuple[tuple[int, float], ...] = ()
     """Years, and the share of the target that must stand by each."""
     path: str = ""
@@ -781,6 +799,10 @@ class StudyResult:
     """None where edge centres were not asked for."""
     capacity_plans: tuple[CapacityPlan, ...] = ()
     """One per reading of the target; empty where capacity was not asked for."""
+    estate_plan: EstatePlan | None = None
+    """None where no layer holds existing data centres."""
+    site_layouts: tuple[tuple[str, SiteLayout], ...] = ()
+    """Parcel id and campus of the best campuses of the first capacity layout."""
     facts: tuple[Text, ...] = ()
     """What is reported and not scored (latency, climate), and what was not measured."""
     timings_s: Mapping[str, float]
