@@ -200,7 +200,7 @@ def join_ends(xy: Floats, snap_m: float) -> tuple[Integers, Floats]:
 
     place = same_places(xy)
     first = np.unique(place, return_index=True)[1]
-    near = cKDTree(xy[first]).query_pairs(snap_m, output_type="ndarray")
+    near = cKDTree(xy[first]).query_pairs(snap_m, output_type="ndarray").astype(np.int32)
     links = coo_array((np.ones(len(near), dtype=np.int8), (near[:, 0], near[:, 1])), shape=(len(first), len(first)))
     node = _by_first(connected_components(links, directed=False)[1][place])
     return node, xy[np.unique(node, return_index=True)[1]]

@@ -30,7 +30,7 @@ Booleans = NDArray[np.bool_]
 SNAP_M = 1.0
 """Ends nearer than this are one node, unless the caller says otherwise; about what city surveys draw."""
 
-_BLOCK_CELLS = 8_000_000
+_BLOCK_CELLS = 2_000_000
 
 
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True)
@@ -203,7 +203,7 @@ def cost_matrix(network: Network, demand: Access, sites: Access, *, limit_m: flo
     Notes
     -----
     One run of Dijkstra's algorithm per place of the smaller side: O(min(n, m) E log V). Memory is the
-    matrix and 64 MB.
+    matrix and about 100 MB.
     """
     limit = np.inf if limit_m is None else float(limit_m)
     if len(sites.edge) > len(demand.edge):
@@ -309,7 +309,8 @@ def _assembled(pieces: Geometries, nodes: Integers, line: Integers, node_xy: Flo
     # Nodes keep their numbers where all are used, as they are after points were inserted.
     edge_nodes = renumbered.reshape(-1, 2).astype(np.int64)
     length_m = shapely.length(pieces)
-    links = coo_array((np.ones(len(pieces), dtype=np.int8), tuple(edge_nodes.T)), shape=(len(used), len(used)))
+    ends = tuple(edge_nodes.T.astype(np.int32))  # which every release of scipy.sparse.csgraph takes
+    links = coo_array((np.ones(len(pieces), dtype=np.int8), ends), shape=(len(used), len(used)))
     count, label = connected_components(links, directed=False)
     of_component = np.bincount(label[edge_nodes[:, 0]], weights=length_m, minlength=count).astype(np.float64)
     order = np.argsort(-of_component, kind="stable")

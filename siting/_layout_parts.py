@@ -59,7 +59,7 @@ def build_parts(parcel: Any, arrangement: Arrangement | None, n_floors: int, n_r
     shapes = np.array([p.geometry for p in built], dtype=object)
     net = fire_lanes(inner, inset(parcel, settings.clearance_m), shapes, settings.fire_lane_width_m)
     lanes = MultiPolygon(_pieces(net, _SLIVER_M2))
-    used = shapely.union_all(np.append(shapes, lanes))
+    used = shapely.union_all([*shapes, lanes])
     built += [_Part("fire_lane", lane) for lane in _pieces(lanes)]
     for kind, ground in (("setback", shapely.difference(parcel, inner)), ("green", shapely.difference(inner, used))):
         ground = MultiPolygon(_pieces(ground))

@@ -30,7 +30,8 @@ def choose_feeds(order: Any, station: Any, distance_m: Any, reach_m: Any, load_m
                  limit: Any, growth_mva: Any, n_independent: Any) -> None:
     """Fill feeds (columns of ``station``), what fails first, by how much, and the number of independent feeds.
 
-    Rows of ``station`` are sorted by distance. Headroom that is not known (NaN) is never too small.
+    Rows of ``station`` are sorted by distance and hold no station twice. Headroom that is not known (NaN) is never
+    too small.
     """
     k = station.shape[1]
     usable = np.empty(k, dtype=np.int64)
@@ -100,8 +101,6 @@ def _pair(usable: Any, n_usable: int, station: Any, distance_m: Any, own: Any, p
     for u in range(n_usable):
         for v in range(u + 1, n_usable):
             a, b = station[usable[u]], station[usable[v]]
-            if own[a] == own[b]:
-                continue
             is_common = hang_together(a, b, own, parent)
             total_m = distance_m[usable[u]] + distance_m[usable[v]]
             if (is_best_common and not is_common) or (is_common == is_best_common and total_m < best_m):

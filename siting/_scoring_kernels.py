@@ -129,22 +129,25 @@ def closeness(raw: Any, least: Any, greatest: Any, ideal: Any, factor: Any, weig
             one, other = scale[i] * (cells[i] - best[i]), scale[i] * (cells[i] - worst[i])
             to_best[i], to_worst[i] = one * one, other * other
         check = 0.0
-        for row in range(0, _TILE_ROWS, 2):  # two rows at once: a sum waits for the sum before
-            near_one, near_two, far_one, far_two = 0.0, 0.0, 0.0, 0.0
-            for i in range(row * n_columns, (row + 1) * n_columns):
-                near_one += to_best[i]
-                near_two += to_best[i + n_columns]
-                far_one += to_worst[i]
-                far_two += to_worst[i + n_columns]
-            near[row], near[row + 1], far[row], far[row + 1] = near_one, near_two, far_one, far_two
-            check += (near_one + near_two) + (far_one + far_two)
-        for row in range(end - start):
+        for row in range(_TILE_ROWS):
+            near_sum, far_sum = 0.0, 0.0
+            one_row = to_best[row * n_columns:(row + 1) * n_columns]
+            other_row = to_worst[row * n_columns:(row + 1) * n_columns]
+            for j in range(n_columns):
+                near_sum += one_row[j]
+                far_sum += other_row[j]
+            near[row], far[row] = near_sum, far_sum
+            check += near_sum + far_sum
+        scores, shares = score[start:end], coverage[start:end]
+        for row in range(len(scores)):
             one, other = np.sqrt(near[row]), np.sqrt(far[row])
-            score[start + row] = other / (one + other) if one + other > 0.0 else 0.0
-            coverage[start + row] = 1.0 if whole > 0.0 else 0.0
+            close = other / (one + other)  # 0 / 0 only where all ends meet
+            scores[row] = close if one + other > 0.0 else 0.0
+        for row in range(len(shares)):
+            shares[row] = 1.0 if whole > 0.0 else 0.0
         if np.isfinite(check):
             continue
-        for row in range(end - start):
+        for row in range(len(scores)):
             if not np.isfinite(near[row] + far[row]):
                 close, measured = _close_row(raw[start + row], least, greatest, ideal, factor, weights)
-                score[start + row], coverage[start + row] = close, measured / whole if whole > 0.0 else 0.0
+                scores[row], shares[row] = close, measured / whole if whole > 0.0 else 0.0

@@ -13,9 +13,11 @@ import shapely
 from numpy.typing import NDArray
 
 from gis.bilingual import Text
+from gis.disjoint_routes import Diversity
 from gis.errors import InfeasibleError, LayerNotFoundError, UsageError
-from gis.network import build_network, cost_matrix, snap_points, straight_cost_matrix
+from gis.network import straight_cost_matrix
 from layers.types import CERTAINTIES, CityLayers
+from siting.connections import fibre_diversity, network_distances
 from siting.demand import demand_points
 from siting.edge_hosts import EdgeHosts, find_hosts, select
 from siting.edge_stability import alternatives, stability
@@ -50,6 +52,8 @@ class _Question:
     n_facilities: int
     radius_m: float
     conditions: SideConditions
+    facts: tuple[Text, ...]
+    """How distances came about."""
 
     @property
     def weights(self) -> Floats:
@@ -96,9 +100,9 @@ def _question(city_layers: CityLayers, units: gpd.GeoDataFrame, pack: CityPack, 
             f"要求布设 {n_facilities} 个边缘数据中心，但变电站 {settings.feed_radius_m:g} 米内可供电的只有 "
             f"{len(hosts.frame)} 个宿主；请减少数量或补充宿主图层",
         )
-    distance_m = _distances_m(demand, hosts.frame, city_layers, study.edge_distance)
+    distance_m, facts = _distances(demand, hosts.frame, city_layers, study.edge_distance)
     return _Question(demand, hosts, distance_m, n_facilities, radius_m,
-                     _conditions(demand, hosts, distance_m, radius_m, units, pack, study))
+                     _conditions(demand, hosts, distance_m, radius_m, units, pack, study), facts)
 
 
 def _conditions(demand: gpd.GeoDataFrame, hosts: EdgeHosts, distance_m: Floats, radius_m: float,
@@ -162,16 +166,18 @@ def _demand_points(city_layers: CityLayers) -> gpd.GeoDataFrame:
     return points
 
 
-def _distances_m(demand: gpd.GeoDataFrame, hosts: gpd.GeoDataFrame, city_layers: CityLayers, along: str) -> Floats:
+def _distances(demand: gpd.GeoDataFrame, hosts: gpd.GeoDataFrame, city_layers: CityLayers,
+               along: str) -> tuple[Floats, tuple[Text, ...]]:
     """Distance, demand points x hosts: the straight line, or the shortest way along a layer of lines."""
-    here, there = (np.asarray(f.geometry.array, dtype=object) for f in (demand, hosts))
     if along == "straight":
-        return straight_cost_matrix(here, there)
+        here, there = (np.asarray(f.geometry.array, dtype=object) for f in (demand, hosts))
+        return straight_cost_matrix(here, there), ()
     if not city_layers.has(along):
         raise LayerNotFoundError(f"reach along {along} needs that layer; name a source for it, or measure straight",
                                  f"沿 {along} 计算服务距离需要该图层；请指定来源，或改用直线距离")
-    network = build_network(np.asarray(city_layers.frame(along).geometry.array, dtype=object))
-    return cost_matrix(network, snap_points(network, here), snap_points(network, there))
+    # Survey and synthetic lines cross without a common vertex: taken as joined wherever they meet.
+    found = network_distances(demand, hosts, city_layers.frame(along), noding="crossings")
+    return found.distance_m, found.facts
 
 
 def _plan(solution: LocationSolution, question: _Question, units: gpd.GeoDataFrame, city_layers: CityLayers,
@@ -189,7 +195,8 @@ def _plan(solution: LocationSolution, question: _Question, units: gpd.GeoDataFra
     # Those that serve most are fed first.
     allocation = allocate_headroom(chosen.feeds, np.argsort(-total, kind="stable"))
     centres = _centres(ids, chosen, units, total, np.bincount(place[served], minlength=len(rows)), allocation, pack)
-    centres = centres.assign(**_hold(solution, question))
+    routes, told = _fibre(chosen, city_layers)
+    centres = centres.assign(**routes, **_hold(solution, question))
     curve = _curve(question)
     return EdgePlan(
         edge_centres=_columns_first(centres), feed_lines=_feed_lines(ids, chosen, _feeds(chosen, allocation)),
@@ -197,12 +204,24 @@ def _plan(solution: LocationSolution, question: _Question, units: gpd.GeoDataFra
         n_hosts=question.distance_m.shape[1], n_facilities=len(rows), service_radius_m=question.radius_m,
         demand_total=float(question.weights.sum()), demand_covered=solution.objective_value,
         solver_status=solution.solver_status, optimality_gap=solution.optimality_gap, curve=curve,
-        distance_kind=study.edge_distance, facts=(*question.hosts.facts, *_facts(curve, question, centres)),
+        distance_kind=study.edge_distance,
+        facts=(*question.hosts.facts, *question.facts, *_facts(curve, question, centres), *told),
     )
 
 
 def _columns_first(centres: gpd.GeoDataFrame) -> gpd.GeoDataFrame:
     return centres[[*(c for c in centres.columns if c not in ("certainty", "geometry")), "certainty", "geometry"]]
+
+
+def _fibre(chosen: EdgeHosts, city_layers: CityLayers) -> tuple[dict[str, object], tuple[Text, ...]]:
+    """Tell which centres two fibre routes reach that share nothing, where fibre and points of presence are known."""
+    n = len(chosen.frame)
+    if not (city_layers.has("fibre_routes") and city_layers.has("telecom_rooms")):
+        return {"fibre_diversity": np.full(n, None, dtype=object), "fibre_shared_m": np.full(n, np.nan)}, ()
+    found = fibre_diversity(chosen.frame, city_layers.frame("telecom_rooms"), city_layers.frame("fibre_routes"))
+    codes = [Diversity(int(code)).name.lower() for code in found.routes.diversity]
+    return {"fibre_diversity": np.array(codes, dtype=object),
+            "fibre_shared_m": np.round(found.routes.shared_length_m, 1)}, found.facts[:1]
 
 
 def _hold(solution: LocationSolution, question: _Question) -> dict[str, object]:

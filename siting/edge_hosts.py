@@ -84,11 +84,7 @@ def _supplied(hosts: EdgeHosts) -> EdgeHosts:
 
 def select(hosts: EdgeHosts, rows: NDArray[np.int64]) -> EdgeHosts:
     """Return some of the hosts, with their feeds."""
-    feeds = hosts.feeds
-    own = {name: getattr(feeds, name)[rows] for name in (
-        "load_mva", "supply_voltage_kv", "station", "distance_m", "reach_m", "step_max_mva", "beyond", "feed",
-        "feed_distance_m", "n_independent", "fails_first", "growth_mva")}
-    return EdgeHosts(hosts.frame.iloc[rows].reset_index(drop=True), hosts.substations, replace(feeds, **own),
+    return EdgeHosts(hosts.frame.iloc[rows].reset_index(drop=True), hosts.substations, hosts.feeds.at(rows),
                      hosts.facts)
 
 

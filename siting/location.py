@@ -9,7 +9,6 @@ prove the rest; ``"auto"`` is exact where little is left to prove, and fast beyo
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any, Literal
 
 import numpy as np
@@ -28,7 +27,7 @@ from siting.location_fast import (
     search,
 )
 from siting.location_infeasible import check_backup, check_reach, check_rules, explained
-from siting.location_solution import LocationSolution, covering_solution, median_solution
+from siting.location_solution import CoverageCurve, LocationSolution, covering_solution, curve_of, median_solution
 from siting.location_thresholds import center, dispersion, set_cover
 
 __all__ = ["NO_CONDITIONS", "CoverageCurve", "LocationSolution", "SideConditions", "capacitated_max_covering",
@@ -46,24 +45,8 @@ FAST_GAP = 1e-4
 AUTO_SIZE = 250_000
 """Sites times levels of cost left to prove, above which ``auto`` stays with the fast answer: seconds for HiGHS."""
 
-
-@dataclass(frozen=True, eq=False, slots=True, kw_only=True)
-class CoverageCurve:
-    """Coverage by number of sites."""
-
-    n_facilities: Ints
-    """Ascending by 1."""
-    covered: Floats
-    """Demand covered."""
-    marginal_gain: Floats
-    """What the last site adds: covered less that of one site fewer."""
-    bound: Floats
-    """Proven: so many sites cannot cover more."""
-    optimality_gap: Floats
-    chosen: tuple[tuple[int, ...], ...]
-    """Columns chosen for each number; they need not contain those for fewer."""
-    solver_status: tuple[str, ...]
-    demand_total: float
+AUTO_CENTER, AUTO_SET, AUTO_DISPERSION, AUTO_CAPACITY = 150_000, 1_000_000, 90_000, 10_000
+"""The same for the other models, in pairs of the matrix."""
 
 
 def max_covering(cost_matrix: Any, demand: Floats, *, n_facilities: int | None = None, service_radius: float,
@@ -173,16 +156,7 @@ def coverage_curve(cost_matrix: Any, demand: Floats, *, p_max: int, service_radi
         start = found.chosen
         answers.append(covering_solution(costs, demand, service_radius, ruled, found.chosen,
                                          reach.total - found.bound, gap=gap, status=found.status))
-    return _curve(answers, p_min, float(demand.sum()))
-
-
-def _curve(answers: list[LocationSolution], p_min: int, demand_total: float) -> CoverageCurve:
-    covered = np.array([a.objective_value for a in answers])
-    return CoverageCurve(
-        n_facilities=np.arange(p_min, p_min + len(answers)), covered=covered,
-        marginal_gain=np.diff(covered, prepend=0.0), bound=np.array([a.bound for a in answers]),
-        optimality_gap=np.array([a.optimality_gap for a in answers]), chosen=tuple(a.chosen for a in answers),
-        solver_status=tuple(a.solver_status for a in answers), demand_total=demand_total)
+    return curve_of(answers, p_min, float(demand.sum()))
 
 
 def p_center(cost_matrix: Any, demand: Floats | None = None, *, n_facilities: int | None = None,
@@ -206,7 +180,7 @@ def p_center(cost_matrix: Any, demand: Floats | None = None, *, n_facilities: in
     costs, weights, rules = _question(cost_matrix, weights, n_facilities, conditions, None)
     check_reach(costs, weights)
     return center(costs.of_rows(np.flatnonzero(weights > 0)).scaled(weights[weights > 0]), costs, rules,
-                  is_exact=method != "fast", gap=gap, time_limit_s=time_limit_s)
+                  is_exact=_is_exact(method, costs, AUTO_CENTER), gap=gap, time_limit_s=time_limit_s)
 
 
 def set_covering(cost_matrix: Any, *, service_radius: float, demand: Floats | None = None, method: Method = "auto",
@@ -231,8 +205,8 @@ def set_covering(cost_matrix: Any, *, service_radius: float, demand: Floats | No
     costs, wanted, rules = _question(cost_matrix, wanted, None, conditions, service_radius, needs_number=False)
     check_reach(costs, wanted, service_radius)
     price = np.ones(costs.n_sites) if conditions.site_costs is None else rules.price
-    return set_cover(costs, wanted > 0, service_radius, price, rules, is_exact=method != "fast", gap=gap,
-                     time_limit_s=time_limit_s)
+    return set_cover(costs, wanted > 0, service_radius, price, rules,
+                     is_exact=_is_exact(method, costs, AUTO_SET), gap=gap, time_limit_s=time_limit_s)
 
 
 def p_dispersion(site_distances: Floats, *, n_facilities: int, method: Method = "auto",
@@ -256,7 +230,8 @@ def p_dispersion(site_distances: Floats, *, n_facilities: int, method: Method = 
             f"最大分散模型需要距离方阵且至少 2 个点；当前为 {between.shape} 与 {n_facilities}")
     between = np.minimum(between, between.T)
     costs, _, rules = _question(between, np.ones(len(between)), n_facilities, conditions, None)
-    return dispersion(between, costs, rules, is_exact=method != "fast", gap=gap, time_limit_s=time_limit_s)
+    return dispersion(between, costs, rules, is_exact=_is_exact(method, costs, AUTO_DISPERSION), gap=gap,
+                      time_limit_s=time_limit_s)
 
 
 def capacitated_p_median(cost_matrix: Any, demand: Floats, *, capacity: Floats, n_facilities: int | None = None,
@@ -278,8 +253,8 @@ def capacitated_p_median(cost_matrix: Any, demand: Floats, *, capacity: Floats, 
     """
     costs, demand, rules = _question(cost_matrix, demand, n_facilities, conditions, None)
     check_reach(costs, demand)
-    return capacitated_median(costs, demand, _capacity(capacity, costs), rules, is_exact=method != "fast", gap=gap,
-                              time_limit_s=time_limit_s)
+    return capacitated_median(costs, demand, _capacity(capacity, costs), rules,
+                              is_exact=_is_exact(method, costs, AUTO_CAPACITY), gap=gap, time_limit_s=time_limit_s)
 
 
 def capacitated_max_covering(cost_matrix: Any, demand: Floats, *, capacity: Floats, service_radius: float,
@@ -297,7 +272,7 @@ def capacitated_max_covering(cost_matrix: Any, demand: Floats, *, capacity: Floa
     """
     costs, demand, rules = _question(cost_matrix, demand, n_facilities, conditions, service_radius)
     return capacitated_covering(costs, demand, service_radius, _capacity(capacity, costs), rules,
-                                is_exact=method != "fast", gap=gap, time_limit_s=time_limit_s)
+                                is_exact=_is_exact(method, costs, AUTO_CAPACITY), gap=gap, time_limit_s=time_limit_s)
 
 
 def capacitated_set_covering(cost_matrix: Any, demand: Floats, *, capacity: Floats, service_radius: float,
@@ -317,6 +292,10 @@ def capacitated_set_covering(cost_matrix: Any, demand: Floats, *, capacity: Floa
     price = np.ones(costs.n_sites) if conditions.site_costs is None else rules.price
     return capacitated_set(costs, demand, service_radius, _capacity(capacity, costs), price, rules, gap=gap,
                            time_limit_s=time_limit_s)
+
+
+def _is_exact(method: Method, costs: Costs, most: int) -> bool:
+    return method == "exact" or (method == "auto" and costs.n_demand * costs.n_sites <= most)
 
 
 def _capacity(capacity: Floats, costs: Costs) -> Floats:

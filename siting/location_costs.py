@@ -125,6 +125,12 @@ class Costs:
         found[has] = stored.cost[stored.start[:-1][has] + place]
         return found
 
+    def is_whole(self) -> bool:
+        """Tell whether every finite cost is a whole number."""
+        blocks = ([self._stored().cost] if self.dense is None else
+                  (self.dense[at:at + ROWS_AT_ONCE] for at in range(0, self.n_demand, ROWS_AT_ONCE)))
+        return all(_is_whole(block) for block in blocks)
+
     def scaled(self, weights: Floats) -> Costs:
         """Return the costs times the weight of their demand point; a weight of 0 makes even the unreachable 0."""
         if self.dense is not None:
@@ -175,6 +181,10 @@ def costs_of(cost_matrix: Any) -> Costs:
     row = np.repeat(np.arange(shape[0]), np.diff(matrix.indptr))
     keep = values < np.inf
     return Costs(shape, None, _sorted(row[keep], np.asarray(matrix.indices)[keep], values[keep], shape[0]))
+
+
+def _is_whole(values: Floats) -> bool:
+    return bool((values == np.round(values)).all())
 
 
 def _sorted(row: NDArray[Any], site: NDArray[Any], cost: Floats, n_demand: int) -> Entries:
@@ -230,7 +240,7 @@ def covering_reach(costs: Costs, demand: Floats, service_radius: float) -> Reach
     group, leader = _same_rows(entries.start, site, costs.n_sites)
     weight = np.bincount(group, weights=demand[used], minlength=len(leader)).astype(np.float64)
     joined = Entries(entries.start, site, np.zeros(len(site))).of_rows(leader)
-    return Reach(costs.n_sites, joined, weight, np.ones(len(leader)), bool((weight == np.round(weight)).all()), True)
+    return Reach(costs.n_sites, joined, weight, np.ones(len(leader)), _is_whole(weight), True)
 
 
 def _same_rows(start: Ints, site: Ints, n_sites: int) -> tuple[Ints, Ints]:
@@ -258,18 +268,11 @@ def median_reach(costs: Costs, demand: Floats, n_nearest: int) -> Reach:
     rows = np.flatnonzero((demand > 0) & (entries.counts > 0))
     if len(rows) < len(demand):
         entries = entries.of_rows(rows)
-    return reach_of_entries(entries, demand[rows], costs.n_sites, n_nearest)
-
-
-def reach_of_entries(entries: Entries, weight: Floats, n_sites: int, n_nearest: int) -> Reach:
-    """Return the p-median model over given lists, each of which has at least one site."""
+    weight, counts, n_sites = demand[rows], entries.counts, costs.n_sites
     last = entries.cost[entries.start[1:] - 1]
-    counts = entries.counts
     # A site left out of a cut list costs at least the last one; where all that can serve are listed, going
     # unserved must never pay.
     lacking = (counts < n_nearest) & (counts < n_sites)
     never = (float((weight * last).sum()) + 1.0) / weight
     unserved = np.where(lacking, np.maximum(last, never), last)
-    values = entries.cost * np.repeat(weight, counts)
-    is_whole = bool((values == np.round(values)).all())
-    return Reach(n_sites, entries, weight, unserved, is_whole, False)
+    return Reach(n_sites, entries, weight, unserved, _is_whole(weight) and costs.is_whole(), False)

@@ -15,7 +15,7 @@ import numpy as np
 from siting.location_conditions import RuleRow, SiteRules
 from siting.location_costs import Bools, Floats, Ints, Reach
 
-ASCENT_WORK, LEAST_ASCENT, MOST_ASCENT = 60_000_000, 100, 600
+ASCENT_WORK, LEAST_ASCENT, MOST_ASCENT = 40_000_000, 100, 600
 """Pairs per chosen site that the Lagrangian ascent may look at, and bounds on its steps; it ends where it stands."""
 
 SEARCH_WORK, LEAST_SEARCH, MOST_SEARCH = 60_000_000, 60, 2_000

@@ -41,6 +41,35 @@ class LocationSolution:
     one, else the solver's own word (``Time limit reached``)."""
 
 
+@dataclass(frozen=True, eq=False, slots=True, kw_only=True)
+class CoverageCurve:
+    """Coverage by number of sites."""
+
+    n_facilities: Ints
+    """Ascending by 1."""
+    covered: Floats
+    """Demand covered."""
+    marginal_gain: Floats
+    """What the last site adds: covered less that of one site fewer."""
+    bound: Floats
+    """Proven: so many sites cannot cover more."""
+    optimality_gap: Floats
+    chosen: tuple[tuple[int, ...], ...]
+    """Columns chosen for each number; they need not contain those for fewer."""
+    solver_status: tuple[str, ...]
+    demand_total: float
+
+
+def curve_of(answers: list[LocationSolution], p_min: int, demand_total: float) -> CoverageCurve:
+    """Join the answers for ``p_min`` sites and each one more."""
+    covered = np.array([a.objective_value for a in answers])
+    return CoverageCurve(
+        n_facilities=np.arange(p_min, p_min + len(answers)), covered=covered,
+        marginal_gain=np.diff(covered, prepend=0.0), bound=np.array([a.bound for a in answers]),
+        optimality_gap=np.array([a.optimality_gap for a in answers]), chosen=tuple(a.chosen for a in answers),
+        solver_status=tuple(a.solver_status for a in answers), demand_total=demand_total)
+
+
 def check(is_right: bool, en: str, zh: str) -> None:
     """Raise where an answer contradicts its question: a fault of the product, not of the user."""
     if not is_right:

@@ -68,12 +68,16 @@ class ScoringJob:
 def scoring_job(city_layers: CityLayers, units: gpd.GeoDataFrame, pack: CityPack, study: Study,
                 classes: tuple[str, ...]) -> ScoringJob:
     """Return the job of a run, without the parcels where nothing is measured against them."""
-    asked = {kind.layer for kind in pack.edge.host_kinds}
-    asked |= {r.layer for c in classes for r in pack.rules_for(c) if r.test != "land_use"}
-    if _PARCELS not in asked:
+    if _PARCELS not in measured_against(pack, classes):
         others = {name: frame for name, frame in city_layers.frames.items() if name != _PARCELS}
         city_layers = replace(city_layers, frames=others)
     return ScoringJob(city_layers=city_layers, units=units, pack=pack, study=study, classes=classes)
+
+
+def measured_against(pack: CityPack, classes: tuple[str, ...]) -> set[str]:
+    """Return the layers that rules and hosts name; a rule of land use looks at the candidate alone."""
+    return {kind.layer for kind in pack.edge.host_kinds} | {
+        rule.layer for class_id in classes for rule in pack.rules_for(class_id) if rule.test != "land_use"}
 
 
 def score_partition(job: ScoringJob, candidates: gpd.GeoDataFrame) -> Columns:

@@ -320,14 +320,21 @@ def _rows_of(rows: Integers, index: Integers) -> Integers:
 
 def station_numbers(substations: gpd.GeoDataFrame) -> tuple[Integers, Integers]:
     """Return the number of each substation, by its id, and that of its parent (-1 where unknown), shapes (m,)."""
-    ids = substations["substation_id"].astype("string")
+    ids = _words(substations["substation_id"])
     if "parent_id" in substations.columns:
-        parents = substations["parent_id"].astype("string").str.strip().replace("", pd.NA)
+        parents = _words(substations["parent_id"]).replace("", pd.NA)
     else:
         parents = pd.Series(pd.NA, index=substations.index, dtype="string")
     numbers, _ = pd.factorize(pd.concat([ids, parents]))
     own, parent = np.split(np.asarray(numbers, dtype=np.int64), 2)
     return own, parent
+
+
+def _words(column: pd.Series[Any]) -> pd.Series[Any]:
+    """Return ids as words; a column of whole numbers with gaps is one of floats, and 7.0 is the id 7."""
+    if pd.api.types.is_float_dtype(column) and (column.dropna() % 1 == 0).all():
+        column = column.astype("Int64")
+    return column.astype("string").str.strip()
 
 
 def feeds_table(feeds: Feeds, substations: gpd.GeoDataFrame) -> pd.DataFrame:

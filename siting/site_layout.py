@@ -56,7 +56,7 @@ class SiteLayout:
     binding: tuple[Limit, ...]
     """What stops more racks: relaxing any other limit alone wins none."""
     feed_distance_m: float | None
-    """From the feed point to the middle of the substation yard; None without either."""
+    """From the feed point to the middle of the nearest substation yard; None without either."""
 
     def area_of(self, kind: str) -> float:
         """Return the ground of the parts of one kind, m2."""
@@ -114,8 +114,7 @@ def lay_out_site(parcel: Polygon | MultiPolygon, settings: LayoutSettings, *, fe
     if limits.racks is not None:
         n_racks = min(n_racks, limits.racks)
     parts = build_parts(parcel, arrangement, n_floors, n_racks, settings, crs)
-    return _summed(parcel, parts, settings, n_floors, _binding(n_floors, limits),
-                   None if arrangement is None or feed is None else round(arrangement.feed_distance_m, 3))
+    return _summed(parcel, parts, settings, n_floors, _binding(n_floors, limits), feed_point)
 
 
 def _check(parcel: Any, it_load_kw: float | None) -> None:
@@ -151,12 +150,16 @@ def _binding(n_floors: int, limits: _Limits) -> tuple[Limit, ...]:
 
 
 def _summed(parcel: Any, parts: gpd.GeoDataFrame, settings: LayoutSettings, n_floors: int,
-            binding: tuple[Limit, ...], feed_distance_m: float | None) -> SiteLayout:
+            binding: tuple[Limit, ...], feed_point: Point | None) -> SiteLayout:
     halls = parts[parts["kind"] == "hall"]
     hall_area_m2 = len(halls) * settings.hall_area_m2
     floor_area_m2 = n_floors * settings.hall_area_m2
     racks = int(halls["racks"].sum())
     it_load_kw = racks * settings.rack_density_kw
+    substations = parts.geometry[parts["kind"] == "substation_yard"]
+    feed_distance_m = None
+    if feed_point is not None and len(substations):
+        feed_distance_m = round(float(substations.centroid.distance(feed_point).min()), 3)
     return SiteLayout(
         settings=settings, parts=parts, parcel_area_m2=float(parcel.area), n_halls=len(halls), n_floors=n_floors,
         hall_area_m2=hall_area_m2, floor_area_m2=floor_area_m2, racks=racks, it_load_kw=it_load_kw,

@@ -19,6 +19,7 @@ from gis.bilingual import Language, Text
 from siting import broken_rules
 from siting.census import Census, UnitCensus
 from siting.criteria import MEASURES
+from siting.permissions import Permissions
 from siting.scoring import contributions_at, normalised_at
 from siting.types import Citation, CityPack, SiteScores, StudyResult, ZonePermission
 from siting.wording import clause, decimals, quantity
@@ -185,7 +186,7 @@ def _class_columns(result: StudyResult, scores: SiteScores, language: Language,
         f"{key}_eligible": eligible,
         f"{key}_score": np.where(eligible, np.round(scores.score[wanted], SCORE_DECIMALS), np.nan),
         f"{key}_rank": pd.arrays.IntegerArray(scores.rank[wanted].astype(np.int64), ~eligible),
-        f"{key}_permission": categorical(verdict, [None if p is None else p.permission for p in verdicts]),
+        f"{key}_permission": categorical(verdict, [p.permission for p in verdicts]),
         f"{key}_permission_clause": _clauses(result.pack, verdict, verdicts, language),
         f"{key}_data_coverage": np.round(scores.data_coverage[wanted], 4),
         f"{key}_exclusion_rules": _phrases(scores, wanted, broken & table.excludes),
@@ -194,18 +195,18 @@ def _class_columns(result: StudyResult, scores: SiteScores, language: Language,
     }
 
 
-def _verdicts(scores: SiteScores, wanted: NDArray[np.int64]) -> tuple[NDArray[np.int64], list[ZonePermission | None]]:
-    """Return the distinct verdicts of policy among some candidates, and which is whose."""
-    given = [scores.permissions[i] for i in wanted.tolist()]
-    # Verdicts are few, rows many, and comparing two verdicts takes all their fields: their identity will do.
-    _, first, code = np.unique(np.fromiter(map(id, given), dtype=np.int64, count=len(given)), return_index=True,
-                               return_inverse=True)
-    return code.astype(np.int64), [given[i] for i in first]
+def _verdicts(scores: SiteScores, wanted: NDArray[np.int64]) -> tuple[NDArray[np.int16], tuple[ZonePermission, ...]]:
+    """Return which of the verdicts of policy is that of each of some candidates, -1 for none, and the verdicts."""
+    given = scores.permissions
+    if isinstance(given, Permissions):
+        return given.codes[wanted], given.table
+    held = Permissions.of([given[i] for i in wanted.tolist()])
+    return held.codes, held.table
 
 
-def _clauses(pack: CityPack, code: NDArray[np.int64], verdicts: Sequence[ZonePermission | None],
+def _clauses(pack: CityPack, code: NDArray[np.int16], verdicts: Sequence[ZonePermission],
              language: Language) -> pd.Categorical:
-    return categorical(code, [None if p is None else citation_text(pack, p.citation, language) for p in verdicts])
+    return categorical(code, [citation_text(pack, p.citation, language) for p in verdicts])
 
 
 def _objects(values: Sequence[str | None]) -> NDArray[np.object_]:
@@ -259,10 +260,12 @@ class _JoinedCells:
 
 def top_rows(result: StudyResult, class_id: str) -> NDArray[np.int64]:
     """Return the positions of the best eligible candidates of a class, best first, at most ``study.n_top``."""
-    rank = result.scores_for(class_id).rank
+    rank, n_top = result.scores_for(class_id).rank, result.study.n_top
     rows = np.flatnonzero(rank > 0)
+    if len(rows) > n_top > 0:  # ranks differ, so that no more than these are up to the last one wanted
+        rows = rows[rank[rows] <= np.partition(rank[rows], n_top - 1)[n_top - 1]]
     order = rows[np.argsort(rank[rows], kind="stable")]
-    return np.asarray(order[:result.study.n_top], dtype=np.int64)
+    return np.asarray(order[:n_top], dtype=np.int64)
 
 
 def top_candidates(result: StudyResult, *, language: Language = "zh") -> gpd.GeoDataFrame:

@@ -705,7 +705,8 @@ class EdgePlan:
     edge_centres: gpd.GeoDataFrame
     """edge_centre_id, host_id, host_kind, name, zone_id, unit_id, demand_covered, n_demand_covered, it_load_kw,
     load_mva, feed_a_id, feed_a_distance_m, feed_a_voltage_kv, feed_b_id, feed_b_distance_m, feed_b_voltage_kv,
-    power_limit (what gives way first), stability (share of draws in which it stays), runner_up_id, runner_up_name,
+    power_limit (what gives way first), fibre_diversity (disjoint, shared, one_only, unreached; None where fibre is not
+    known), fibre_shared_m, stability (share of draws in which it stays), runner_up_id, runner_up_name,
     runner_up_loss (share of demand lost with it instead), certainty, geometry (point)."""
     feed_lines: gpd.GeoDataFrame
     """edge_centre_id, feed ("A" or "B"), substation_id, voltage_kv, distance_m, certainty, geometry (line)."""

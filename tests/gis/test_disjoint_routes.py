@@ -69,6 +69,21 @@ def test_the_first_way_is_taken_back_where_it_blocks() -> None:
     np.testing.assert_allclose(found.length_m[0], sorted(expected))
 
 
+def test_taking_back_counts_what_it_saves() -> None:
+    # S-a-b-T1 is the shortest way. With S-T3 the pair is 850 m; giving a-b back, S-a-T2 and S-b-T1 are 800 m.
+    bend = np.sqrt(150.0 ** 2 - 100.0 ** 2)
+    lines = _array([LineString([(0, 0), (100, 0)]), LineString([(100, 0), (200, 0)]), LineString([(200, 0), (300, 0)]),
+                    LineString([(0, 0), (100, -bend), (200, 0)]), LineString([(100, 0), (100, 300)]),
+                    LineString([(0, 0), (0, 550)])])
+    network = build_network(lines)
+    sites = snap_points(network, _array([Point(0, 0)]))
+    pops = snap_points(network, _array([Point(300, 0), Point(100, 300), Point(0, 550)]))
+    found = disjoint_routes(network, sites, pops)
+    assert found.is_disjoint.all()
+    np.testing.assert_allclose(found.length_m, [[400.0, 400.0]])
+    assert sorted(found.point_of_presence[0].tolist()) == [0, 1]
+
+
 def test_one_and_none() -> None:
     segments = [*SQUARE, ((9, 9), (9, 8))]
     _, found = _found(segments, [(0, 0), (9, 8.5)], [(2, 1), (2, 1)], owners=[7, 7])

@@ -11,7 +11,7 @@ import networkx as nx
 import numpy as np
 import pytest
 import shapely
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from shapely import LineString, MultiLineString, Point, box
 
@@ -89,6 +89,28 @@ def test_two_cables_in_one_duct_are_one_way() -> None:
     overlap = build_network(shifted, noding="crossings")
     assert sorted(overlap.length_m.tolist()) == [40.0, 60.0, 60.0]
     assert overlap.n_merged == 1
+
+
+def test_a_course_shared_between_lines_that_end_elsewhere_is_one_edge() -> None:
+    lines = _array([LineString([(0, 50), (40, 0), (70, 5), (100, 0), (140, 50)]),
+                    LineString([(140, -50), (100, 0), (70, 5), (40, 0), (0, -50)])])
+    network = build_network(lines, noding="crossings")
+    assert (len(network.length_m), network.n_merged, len(network.node_xy)) == (5, 1, 6)
+    assert network.length_m.sum() == pytest.approx(4 * np.hypot(40, 50) + 2 * np.hypot(30, 5))
+
+
+@given(st.lists(st.tuples(st.floats(0, 1e5), st.floats(0, 1e5)), min_size=5, max_size=5, unique=True),
+       st.sampled_from(["ends", "vertices", "crossings"]))
+def test_lines_that_share_a_vertex_meet_there_without_any_snapping(places, noding) -> None:
+    a, b, c, d, middle = places
+    lines = _array([LineString([a, middle, b]), LineString([c, middle] if noding == "ends" else [c, middle, d])])
+    apart = [lines[1].distance(Point(p)) for p in (a, b)] + [lines[0].distance(Point(p)) for p in (c, d)]
+    assume(min(apart) > 1.0 and all(line.is_simple and line.length > 1.0 for line in lines))
+    network = build_network(lines, snap_m=0.0, noding=noding)
+    at = np.flatnonzero((network.node_xy == middle).all(axis=1))
+    assert len(at) == 1
+    assert (network.edge_nodes == at[0]).sum() >= 3
+    assert len(network.component_length_m) == 1
 
 
 def test_every_line_is_accounted_for() -> None:

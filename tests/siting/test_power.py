@@ -149,6 +149,8 @@ def test_a_common_parent_is_avoided_or_flagged_and_never_guessed() -> None:
     assert (alike.independence.tolist(), alike.n_independent.tolist()) == (["common_parent"], [1])
     direct = feeds_for(near, LARGE_KW, LARGE_PUE, stations(*rows[:2], parent_id=["S1", " "]), RULES)
     assert limits(direct) == [PowerLimit.COMMON_PARENT]
+    numbered = stations(*rows[:2], parent_id=[1.0, np.nan]).assign(substation_id=[7, 1])
+    assert limits(feeds_for(near, LARGE_KW, LARGE_PUE, numbered, RULES)) == [PowerLimit.COMMON_PARENT]
     unknown = feeds_for(near, LARGE_KW, LARGE_PUE, stations(*rows, parent_id=[None, "P", ""]), RULES)
     assert unknown.independence.tolist() == ["unknown"]
 
@@ -205,16 +207,31 @@ def test_words_in_a_column_of_numbers_are_unknown() -> None:
     assert [HeadroomBasis(b).name for b in headroom_of(frame, TABLE).basis] == ["DERIVED", "ASSUMED"]
 
 
+def test_full_stations_nearby_hide_no_other_and_small_sites_change_nothing() -> None:
+    frame = stations(*((i, 0, 110, 1.0) for i in range(1, 7)), (8, 0, 110, 50.0), (9, 0, 110, 50.0))
+    alone = feeds_for(sites((0, 0)), LARGE_KW, LARGE_PUE, frame, RULES)
+    assert alone.feed.tolist() == [[6, 7]]
+    # Both at 35 kV, one just above the least load of the step: stations that suit it do not crowd out the others.
+    frame.loc[:5, "headroom_mva"] = 6.0
+    both = feeds_for(sites((0, 0), (0, 1)), [LARGE_KW, 4_000.0], LARGE_PUE, frame, RULES)
+    assert both.feed.tolist() == [[6, 7], [0, 1]]
+
+
+def test_a_low_voltage_of_the_class_does_not_undercut_the_step() -> None:
+    edge = load_pack("tianfu").site_class("edge")
+    frame = stations((1, 0, 10, 50.0), (1.5, 0, 110, 50.0), (2, 0, 110, 50.0))
+    assert feeds_for(sites((0, 0)), 250.0, 1.5, frame, rules_of_class(edge)).feed.tolist() == [[0, 1]]
+    assert feeds_for(sites((0, 0)), 4_000.0, 1.5, frame, rules_of_class(edge)).feed.tolist() == [[1, 2]]
+
+
 def test_some_of_the_sites_keep_their_feeds() -> None:
-    frame = stations((1, 0, 110, 50.0), (2, 0, 110, 20.0), (60, 0, 110, 3.0))
+    frame = stations((1, 0, 110, 50.0), (2, 0, 110, 20.0), (60, 0, 110, 3.0), (99, 0, 110, 3.0))
     feeds = feeds_for(sites((0, 0), (60, 0), (30, 0)), [LARGE_KW, 6_000.0, LARGE_KW], LARGE_PUE, frame, RULES)
     some = feeds.at([1, 0])
     assert limits(some) == [PowerLimit.HEADROOM, PowerLimit.FEED_B]
-    assert {name: len(getattr(some, name)) for name in feeds.__slots__
-            if np.shape(getattr(feeds, name))[:1] == (3,)} == dict.fromkeys(
-        ("load_mva", "supply_voltage_kv", "station", "distance_m", "reach_m", "step_max_mva", "beyond", "feed",
-         "feed_distance_m", "n_independent", "fails_first", "growth_mva"), 2) | {
-        name: 3 for name in ("headroom_mva", "headroom_basis", "own", "parent")}
+    for name in feeds.__slots__:
+        if np.ndim(getattr(feeds, name)):
+            assert len(getattr(some, name)) == {3: 2, 4: 4}[len(getattr(feeds, name))], name
     taken = allocate_headroom(feeds, [1, 2, 0])
     np.testing.assert_allclose(taken.growth_mva, feeds.growth_mva[[1, 2, 0]])
     assert taken.growth_mva[0] == pytest.approx(3.0 - feeds.load_mva[1])

@@ -9,10 +9,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from shapely import box
 
+from gis import proximity
 from gis.errors import SchemaError
 from layers.types import CityLayers
 from siting.city_pack import load_pack
-from siting.zones import build_units, largest_overlap, place_candidates
+from siting.zones import build_units, largest_overlap, lay_out_places, place_candidates
 
 CRS = "EPSG:4547"
 
@@ -73,3 +74,16 @@ def test_largest_overlap_equals_brute_force(rows: list[tuple[int, int, int]]) ->
             assert index == -1
         else:
             assert shares[index] == pytest.approx(max(shares))
+
+
+def test_places_may_be_laid_out_once_for_many_candidates() -> None:
+    layers = city(["gaoxin"])
+    candidates = gpd.GeoDataFrame({"parcel_id": ["a", "b"]}, crs=CRS, geometry=[
+        box(400, 600, 520, 700), box(1980, 0, 2100, 100)])
+    units = build_units(layers, load_pack("zhengzhou"))
+    alone = place_candidates(candidates, units, layers)
+    laid_out = proximity.lay_out(np.asarray(candidates.geometry.array, dtype=object))
+    shared = place_candidates(candidates, units, layers, places=lay_out_places(units, layers), laid_out=laid_out)
+    assert shared.drop(columns="geometry").equals(alone.drop(columns="geometry"))
+    assert alone["unit_id"].tolist() == ["gaoxin", "999999"]
+    assert alone["district"].tolist() == ["中原区", "外县"]
