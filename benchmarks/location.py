@@ -1,9 +1,9 @@
 """Location models on a synthetic region: our fast way against HiGHS to the same gap, and against spopt.
 
 Run alone with ``python benchmarks/location.py [--quick]``. Every measurement is a process of its own; the
-peer gets the gap that ours proved, and both sides answer the same question on the same numbers. Where the peer
-ends at its time limit the ratio is only an upper bound, and the row says so. The row of 1,000 x 20,000 has
-no peer but a limit of 10 s and 4 GiB.
+peer gets the gap that ours proved, and both sides answer the same question on the same numbers with one
+thread. Where the peer ends at its time limit the ratio is only an upper bound, and the row says so. The rows of
+1,000 x 20,000 have no peer but a limit of 10 s and 4 GiB.
 """
 
 from __future__ import annotations
@@ -15,7 +15,6 @@ import resource
 import statistics
 import subprocess
 import sys
-import time
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -24,9 +23,22 @@ from typing import Any
 import numpy as np
 
 ROOT = Path(__file__).resolve().parents[1]
+sys.path[:0] = [str(ROOT / "benchmarks")]
+
+from measuring import peak_mib  # noqa: E402 - found beside this file
+
 N_OPEN, RADIUS_M, SPACING_M = 20, 8_000.0, 6_000.0
 RUNS = 3
 LARGE_S, LARGE_MIB = 10.0, 4.0 * 1_024.0
+
+
+def clock_s() -> float:
+    """Return seconds of the processor, of this process and of the solvers that it started and that ended.
+
+    All sides use one thread; what others do on the machine counts for less than on a clock on the wall.
+    """
+    both = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
+    return sum(used.ru_utime + used.ru_stime for used in both)
 
 
 def question(n_sites: int, n_demand: int) -> dict[str, Any]:
@@ -61,9 +73,9 @@ def ours(asked: dict[str, Any], problem: str) -> dict[str, Any]:
                             **({"conditions": ruled} if problem == "ruled_covering" else {}))
 
     answer(small | {"zone_min": np.zeros(3, dtype=int)}, 8)
-    start = time.perf_counter()
+    start = clock_s()
     found = answer(asked, N_OPEN)
-    return {"seconds": time.perf_counter() - start, "value": found.objective_value, "bound": found.bound,
+    return {"seconds": clock_s() - start, "value": found.objective_value, "bound": found.bound,
             "gap": found.optimality_gap, "status": found.solver_status}
 
 
@@ -71,7 +83,7 @@ def highs(asked: dict[str, Any], problem: str, gap: float, limit_s: float) -> di
     """Solve the textbook model with HiGHS alone, sparse arrays straight in, to a gap."""
     import highspy
 
-    start = time.perf_counter()
+    start = clock_s()
     columns, rows = _median_model(asked) if problem == "p_median" else _covering_model(asked)
     n_sites = asked["cost"].shape[1]
     rows.append((list(range(n_sites)), [1.0] * n_sites, N_OPEN, N_OPEN))
@@ -92,7 +104,7 @@ def highs(asked: dict[str, Any], problem: str, gap: float, limit_s: float) -> di
         solver.setOptionValue(option, setting)
     solver.passModel(model)
     solver.run()
-    seconds = time.perf_counter() - start
+    seconds = clock_s() - start
     opened = np.argsort(-np.array(solver.getSolution().col_value[:n_sites]), kind="stable")[:N_OPEN]
     bound = solver.getInfo().mip_dual_bound * (1.0 if problem == "p_median" else -1.0)
     return {"seconds": seconds, "value": value_of(asked, problem, opened), "bound": bound,
@@ -137,13 +149,17 @@ def spopt(asked: dict[str, Any], problem: str, gap: float, limit_s: float, solve
 
     solver = (pulp.PULP_CBC_CMD if solver_name == "cbc" else pulp.HiGHS)(
         msg=False, timeLimit=limit_s, gapRel=gap, threads=1)
-    start = time.perf_counter()
+    start = clock_s()
     if problem == "p_median":
         model = PMedian.from_cost_matrix(asked["cost"], asked["demand"], p_facilities=N_OPEN)
     else:
         model = MCLP.from_cost_matrix(asked["cost"], asked["demand"], RADIUS_M, p_facilities=N_OPEN)
-    model = model.solve(solver, results=False)
-    seconds = time.perf_counter() - start
+    try:
+        model = model.solve(solver, results=False)
+    except RuntimeError:  # raised where the solver ends without an optimum
+        return {"seconds": clock_s() - start, "value": None, "bound": None,
+                "status": pulp.LpStatus[model.problem.status]}
+    seconds = clock_s() - start
     opened = np.flatnonzero([(v.value() or 0.0) > 0.5 for v in model.fac_vars])
     return {"seconds": seconds, "value": value_of(asked, problem, opened), "bound": None,
             "status": pulp.LpStatus[model.problem.status]}
@@ -158,7 +174,7 @@ def value_of(asked: dict[str, Any], problem: str, opened: Any) -> float:
 
 def cases(quick: bool) -> list[Callable[[], dict[str, Any]]]:
     """Return the comparisons; smaller ones and shorter limits where it has to be quick."""
-    size, limit_s = ((200, 2_000), 60.0) if quick else ((500, 5_000), 600.0)
+    size, limit_s = ((100, 1_000), 30.0) if quick else ((500, 5_000), 600.0)
     same = [partial(_compare, problem, "highs", 500, 5_000, 1.0 / 10.0, limit_s)
             for problem in ("max_covering", "p_median", "ruled_covering")]
     other = [partial(_compare, problem, peer, *size, 1.0, limit_s)
@@ -180,7 +196,7 @@ def _compare(problem: str, peer: str, n_sites: int, n_demand: int, at_most: floa
     row["ratio"], row["peak_mib"] = row["ours_s"] / row["peer_s"], max(m["peak_mib"] for m in mine)
     row |= {"ours_value": mine[0]["value"], "ours_gap": mine[0]["gap"], "peer_value": other["value"],
             "peer_status": other["status"]}
-    if other["status"] != "Optimal" or other["seconds"] >= limit_s:
+    if other["status"] != "Optimal":
         row["name"] += " (peer stopped)"
     return row | _disagreement(problem, mine[0], other)
 
@@ -189,7 +205,7 @@ def _disagreement(problem: str, mine: dict[str, Any], other: dict[str, Any]) -> 
     """Say where a value beats the other side's bound, or where ours is not within 1.5 % proven."""
     sign = 1.0 if problem == "p_median" else -1.0
     slack = 1e-6 * abs(mine["value"])
-    if sign * other["value"] < sign * mine["bound"] - slack:
+    if other["value"] is not None and sign * other["value"] < sign * mine["bound"] - slack:
         return {"wrong": f"the peer's value {other['value']:.1f} beats our bound {mine['bound']:.1f}"}
     if other["bound"] is not None and sign * mine["value"] < sign * other["bound"] - slack:
         return {"wrong": f"our value {mine['value']:.1f} beats the peer's bound {other['bound']:.1f}"}
@@ -206,8 +222,7 @@ def _large(problem: str) -> dict[str, Any]:
         return row | {"error": str(error)}
     row["ours_s"] = statistics.median(r["seconds"] for r in runs)
     row["ratio"], row["peak_mib"] = row["ours_s"] / LARGE_S, max(r["peak_mib"] for r in runs)
-    too_much = row["peak_mib"] > LARGE_MIB
-    return row | {"ours_gap": runs[0]["gap"]} | ({"wrong": f"took {row['peak_mib']:.0f} MiB"} if too_much else {})
+    return row | {"ours_gap": runs[0]["gap"], "most_mib": LARGE_MIB}
 
 
 def _measure(python: str, method: str, problem: str, n_sites: int, n_demand: int, gap: float = 0.0,
@@ -246,7 +261,7 @@ def main() -> None:
     if arguments.measure:
         method, problem, n_sites, n_demand, gap, limit_s = arguments.measure
         found = measured(method, problem, int(n_sites), int(n_demand), float(gap), float(limit_s))
-        found["peak_mib"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1_024.0
+        found["peak_mib"] = peak_mib()
         sys.stdout.write(json.dumps(found) + "\n")
         return
     for case in cases(arguments.quick):

@@ -34,8 +34,8 @@ def measure_command(command: list[str]) -> tuple[float, float, str]:
     """
     done = subprocess.run([sys.executable, __file__, *command], capture_output=True, text=True, check=False)
     if done.returncode:
-        said = [line for line in (done.stdout + done.stderr).splitlines() if line.strip()] or ["no message"]
-        return 0.0, 0.0, " ".join(said[-2:])
+        said = [line for line in done.stderr.splitlines() if line.strip()] or ["no message"]
+        return 0.0, 0.0, said[-1]
     found = json.loads(done.stdout.splitlines()[-1])
     return found["seconds"], found["peak_mib"], ""
 

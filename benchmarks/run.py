@@ -23,6 +23,7 @@ HERE = Path(__file__).resolve().parent
 sys.path[:0] = [str(HERE), str(HERE.parent)]
 
 import eligibility  # noqa: E402 - found beside this file
+import location  # noqa: E402
 import whole_run  # noqa: E402
 from generate import generate  # noqa: E402
 
@@ -112,8 +113,9 @@ def comparisons(quick: bool) -> list[Callable[[], Row]]:
     ]
     os.environ.setdefault("SUANZHI_PEERS_PYTHON", peers_python())
     rows += eligibility.cases(quick)
+    rows += location.cases(quick)
     folder = folder_of_data().parent / "whole"
-    city, province, runs = (100_000, 400_000, 1) if quick else (1_000_000, 10_000_000, RUNS)
+    city, province, runs = (150_000, 600_000, 1) if quick else (1_000_000, 10_000_000, RUNS)
     rows += [lambda: whole_run.whole(folder, city, runs),
              lambda: whole_run.partitions(folder, province, city, 1)]
     return rows

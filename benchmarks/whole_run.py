@@ -81,10 +81,13 @@ def _write_surroundings(folder: Path, rng: np.random.Generator) -> None:
     from affine import Affine
 
     west, south, east, north = _outline().bounds
-    places = _inside(rng, N_SUBSTATIONS)
-    gpd.GeoDataFrame({"substation_id": [f"S{i:04d}" for i in range(N_SUBSTATIONS)],
-                      "voltage_kv": rng.choice([35.0, 110.0, 220.0, 500.0], N_SUBSTATIONS, p=[0.3, 0.45, 0.2, 0.05])},
-                     geometry=shapely.points(places), crs=CRS).to_parquet(folder / "substations.parquet")
+    voltage_kv = rng.choice([35.0, 110.0, 220.0, 500.0], N_SUBSTATIONS, p=[0.3, 0.45, 0.2, 0.05])
+    capacity_mva = 0.9 * voltage_kv
+    gpd.GeoDataFrame({"substation_id": [f"S{i:04d}" for i in range(N_SUBSTATIONS)], "voltage_kv": voltage_kv,
+                      "transformer_capacity_mva": capacity_mva,
+                      "headroom_mva": capacity_mva * rng.uniform(0.2, 0.6, N_SUBSTATIONS)},
+                     geometry=shapely.points(_inside(rng, N_SUBSTATIONS)), crs=CRS
+                     ).to_parquet(folder / "substations.parquet")
     start = _inside(rng, N_FIBRE_SEGMENTS)
     heading, length_m = rng.uniform(0.0, 2.0 * np.pi, N_FIBRE_SEGMENTS), rng.uniform(200.0, 900.0, N_FIBRE_SEGMENTS)
     end = start + length_m[:, None] * np.stack([np.cos(heading), np.sin(heading)], axis=1)

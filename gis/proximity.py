@@ -74,7 +74,7 @@ class LaidOut:
 Asked = Geometries | LaidOut
 
 
-class _Targets(NamedTuple):
+class _Trees(NamedTuple):
     """Targets laid out for a search (see :mod:`gis._proximity_kernels`)."""
 
     runs: ragged.Runs
@@ -82,6 +82,20 @@ class _Targets(NamedTuple):
     corners: box_tree.BoxTree
     polygons: box_tree.BoxTree
     polygon_part: Integers
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Targets:
+    """Geometries to be found, put into trees once for any number of questions."""
+
+    n: int
+    """How many geometries."""
+
+    trees: _Trees
+    """What a search goes through."""
+
+
+Sought = Geometries | Targets
 
 
 def is_compiled() -> bool:
@@ -115,13 +129,30 @@ def lay_out(geometries: Geometries) -> LaidOut:
     return LaidOut(given, tuple(zip(rows, runs, strict=True)))
 
 
-def nearest(geometries: Asked, targets: Geometries, *, max_distance_m: float | None = None) -> Nearest:
+def lay_out_targets(targets: Geometries) -> Targets:
+    """Put geometries to be found into trees, for several questions: two microseconds for each line of twelve vertices.
+
+    Parameters
+    ----------
+    targets
+        Shapely geometries of any type, shape (m,), in metres.
+    """
+    runs = ragged.cut_into_runs(ragged.flatten(_as_array(targets)))
+    corner = runs.run_first[runs.part_run[:-1]]
+    corner_xy = np.stack([runs.x[corner], runs.y[corner]], axis=1)
+    polygon_part = np.flatnonzero(runs.part_is_polygon)
+    edges, corners = box_tree.build_tree(runs.run_box), box_tree.build_tree(np.tile(corner_xy, 2))
+    trees = _Trees(runs, edges, corners, box_tree.build_tree(runs.part_box[polygon_part]), polygon_part)
+    return Targets(len(targets), trees)
+
+
+def nearest(geometries: Asked, targets: Sought, *, max_distance_m: float | None = None) -> Nearest:
     """Find the nearest target of each geometry.
 
     Parameters
     ----------
     geometries, targets
-        Shapely geometries of any type, shapes (n,) and (m,), in metres; the first may be laid out.
+        Shapely geometries of any type, shapes (n,) and (m,), in metres; either may be laid out.
     max_distance_m
         Look no further than this (inclusive; 0 asks which target is touched).
 
@@ -137,19 +168,19 @@ def nearest(geometries: Asked, targets: Geometries, *, max_distance_m: float | N
     """
     if max_distance_m is not None:
         _check_radius(max_distance_m)
-    sought = _as_array(targets)
+    sought = targets if isinstance(targets, Targets) else lay_out_targets(targets)
     reach_m = np.inf if max_distance_m is None else max_distance_m
-    distance_m, index = _search(geometries, sought, _owners(None, len(sought)), 1, reach_m)
+    distance_m, index = _search(geometries, sought, _owners(None, sought.n), 1, reach_m)
     return Nearest(distance_m[:, 0], index[:, 0])
 
 
-def k_nearest(geometries: Asked, targets: Geometries, k: int, *, owners: ArrayLike | None = None) -> KNearest:
+def k_nearest(geometries: Asked, targets: Sought, k: int, *, owners: ArrayLike | None = None) -> KNearest:
     """Find the ``k`` nearest distinct owners of each geometry.
 
     Parameters
     ----------
     geometries, targets
-        Shapely geometries of any type, shapes (n,) and (m,), in metres; the first may be laid out.
+        Shapely geometries of any type, shapes (n,) and (m,), in metres; either may be laid out.
     k
         How many owners, at least 1.
     owners
@@ -168,11 +199,11 @@ def k_nearest(geometries: Asked, targets: Geometries, k: int, *, owners: ArrayLi
     """
     if k < 1:
         raise UsageError(f"k is {k}; ask for at least one target", f"k 为 {k}；至少应查询一个目标")
-    sought = _as_array(targets)
-    return KNearest(*_search(geometries, sought, _owners(owners, len(sought)), k, np.inf))
+    sought = targets if isinstance(targets, Targets) else lay_out_targets(targets)
+    return KNearest(*_search(geometries, sought, _owners(owners, sought.n), k, np.inf))
 
 
-def count_within(geometries: Asked, targets: Geometries, radius_m: float, *,
+def count_within(geometries: Asked, targets: Sought, radius_m: float, *,
                  owners: ArrayLike | None = None) -> Integers:
     """Count the distinct owners of targets within ``radius_m`` (inclusive) of each geometry.
 
@@ -194,13 +225,13 @@ def count_within(geometries: Asked, targets: Geometries, radius_m: float, *,
         The radius is negative or NaN, or ``owners`` has another length than ``targets``.
     """
     _check_radius(radius_m)
-    sought = _as_array(targets)
+    sought = targets if isinstance(targets, Targets) else lay_out_targets(targets)
     # Numbered without gaps: a list of owners is kept per thread.
-    owner = np.unique(_owners(owners, len(sought)), return_inverse=True)[1].astype(np.int64)
+    owner = np.unique(_owners(owners, sought.n), return_inverse=True)[1].astype(np.int64)
     return _gather(geometries, sought, owner, radius_m, np.empty(0))[0]
 
 
-def decayed_sum(geometries: Asked, targets: Geometries, weights: ArrayLike, radius_m: float) -> Floats:
+def decayed_sum(geometries: Asked, targets: Sought, weights: ArrayLike, radius_m: float) -> Floats:
     """Sum the weights around each geometry, each fading linearly to 0 at ``radius_m``.
 
     Parameters
@@ -224,23 +255,23 @@ def decayed_sum(geometries: Asked, targets: Geometries, weights: ArrayLike, radi
         The radius is not above 0, or ``weights`` has another length than ``targets``.
     """
     _check_radius(radius_m)
-    sought = _as_array(targets)
+    sought = targets if isinstance(targets, Targets) else lay_out_targets(targets)
     weight = np.asarray(weights, dtype=np.float64)
-    if radius_m == 0.0 or weight.shape != sought.shape:
+    if radius_m == 0.0 or weight.shape != (sought.n,):
         raise UsageError(
             "a fading sum needs a radius above 0 and a weight per target; "
-            f"got {radius_m:g} m and {weight.size} weights for {len(sought)} targets",
+            f"got {radius_m:g} m and {weight.size} weights for {sought.n} targets",
             "衰减求和要求半径大于 0，且每个目标各有一个权重；"
-            f"实际半径为 {radius_m:g} 米，{len(sought)} 个目标有 {weight.size} 个权重",
+            f"实际半径为 {radius_m:g} 米，{sought.n} 个目标有 {weight.size} 个权重",
         )
-    return _gather(geometries, sought, _owners(None, len(sought)), radius_m, weight)[1]
+    return _gather(geometries, sought, _owners(None, sought.n), radius_m, weight)[1]
 
 
-def _search(asked: Asked, sought: Geometries, owner: Integers, k: int, reach_m: float) -> tuple[Floats, Integers]:
+def _search(asked: Asked, sought: Targets, owner: Integers, k: int, reach_m: float) -> tuple[Floats, Integers]:
     """Return distance and position of the nearest targets of ``k`` distinct owners, shapes (n, k)."""
     from gis._proximity_kernels import nearest_owners, overlapping
 
-    targets = _lay_out_targets(sought)
+    targets = sought.trees
     given = asked if isinstance(asked, LaidOut) else _as_array(asked)
     distance_m = np.full((len(given), k), float(reach_m))
     index = np.full((len(given), k), -1, dtype=np.int64)
@@ -254,12 +285,12 @@ def _search(asked: Asked, sought: Geometries, owner: Integers, k: int, reach_m: 
     return distance_m, index
 
 
-def _gather(asked: Asked, sought: Geometries, owner: Integers, radius_m: float,
+def _gather(asked: Asked, sought: Targets, owner: Integers, radius_m: float,
             weight: Floats) -> tuple[Integers, Floats]:
     """Return the number of owners within the radius and the sum of their fading weights, shapes (n,)."""
     from gis._proximity_kernels import gather_owners, overlapping
 
-    targets = _lay_out_targets(sought)
+    targets = sought.trees
     given = asked if isinstance(asked, LaidOut) else _as_array(asked)
     counts, sums = np.zeros(len(given), dtype=np.int64), np.zeros(len(given))
 
@@ -270,16 +301,6 @@ def _gather(asked: Asked, sought: Geometries, owner: Integers, radius_m: float,
 
     for_runs(work, given)
     return counts, sums
-
-
-def _lay_out_targets(targets: Geometries) -> _Targets:
-    """Put the edges, first vertices and polygons of the targets into trees."""
-    runs = ragged.cut_into_runs(ragged.flatten(targets))
-    corner = runs.run_first[runs.part_run[:-1]]
-    corner_xy = np.stack([runs.x[corner], runs.y[corner]], axis=1)
-    polygon_part = np.flatnonzero(runs.part_is_polygon)
-    edges, corners = box_tree.build_tree(runs.run_box), box_tree.build_tree(np.tile(corner_xy, 2))
-    return _Targets(runs, edges, corners, box_tree.build_tree(runs.part_box[polygon_part]), polygon_part)
 
 
 def for_runs(work: Callable[[slice, ragged.Runs], None], asked: Asked) -> None:

@@ -83,11 +83,11 @@ def flatten(geometries: Geometries) -> Paths:
         Parts, paths and vertices in the order of :func:`shapely.get_coordinates`.
     """
     given = np.asarray(geometries, dtype=object).reshape(-1)
-    xy, of_geometry = shapely.get_coordinates(given, return_index=True)
-    is_finite = np.isfinite(xy).all(axis=1)
-    if not is_finite.all():
+    xy = shapely.get_coordinates(given)
+    if not np.isfinite(xy).all():
+        xy, of_geometry = shapely.get_coordinates(given, return_index=True)
         given = given.copy()
-        given[of_geometry[~is_finite]] = None
+        given[of_geometry[~np.isfinite(xy).all(axis=1)]] = None
         xy = shapely.get_coordinates(given)
     kind, n_vertices = shapely.get_type_id(given), shapely.get_num_coordinates(given).astype(np.int64)
     is_complex = (kind >= _MULTIPOINT) | ((kind == _POLYGON) & (shapely.get_num_interior_rings(given) > 0))

@@ -23,7 +23,7 @@ AREA_TOLERANCE = 0.01
 """A repair may change the area of a polygon by this share at most."""
 
 _CELLS_PER_CHUNK = 200_000
-_ROWS_PER_CHUNK = 8_192
+_ROWS_PER_CHUNK = 32_768
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -25,7 +25,7 @@ class Ids:
     taken
         Ids that are used already.
     repeated
-        Hashes (:func:`hashes_of`) of the ids that several rows have; a hash too many does no harm.
+        Hashes (:func:`hashes_of`) of the ids that several rows have, in ascending order; one too many does no harm.
     reserved
         Ids of the layer with a tail of their own, which no other row is to be given.
     """
@@ -46,7 +46,7 @@ class Ids:
             Ids in the order of the rows, those of the parts before it counted.
         """
         result = wanted.copy()
-        is_watched = np.isin(hashes_of(wanted), self._repeated)
+        is_watched = is_among(hashes_of(wanted), self._repeated)
         if self._taken:
             is_watched |= pd.Series(wanted, dtype=object).isin(list(self._taken)).to_numpy()
         for row in np.flatnonzero(is_watched):
@@ -84,7 +84,7 @@ def unique_ids(wanted: Objects, taken: Collection[str] = frozenset(),
     is_used = names.duplicated().to_numpy() | names.isin(list(taken)).to_numpy()
     if not is_used.any():
         return wanted
-    ids = Ids(taken, hashes_of(wanted[is_used]), {*reserved, *with_tail(wanted)})
+    ids = Ids(taken, np.unique(hashes_of(wanted[is_used])), {*reserved, *with_tail(wanted)})
     return ids.assign(wanted)
 
 
@@ -101,9 +101,17 @@ def hashes_of(ids: Objects) -> Hashes:
 
 
 def repeated_in(hashes: Hashes) -> Hashes:
-    """Return the numbers that occur several times, each once."""
-    column = pd.Series(hashes)
-    return np.unique(column[column.duplicated().to_numpy()].to_numpy())
+    """Return the numbers that occur several times, each once, in ascending order."""
+    ordered = np.sort(hashes)
+    return np.unique(ordered[1:][ordered[1:] == ordered[:-1]])
+
+
+def is_among(hashes: Hashes, ordered: Hashes) -> NDArray[np.bool_]:
+    """Tell which numbers are among those of a list in ascending order, shape (n,)."""
+    if not len(ordered):
+        return np.zeros(len(hashes), dtype=np.bool_)
+    place = np.minimum(np.searchsorted(ordered, hashes), len(ordered) - 1)
+    return np.asarray(ordered[place] == hashes, dtype=np.bool_)
 
 
 def with_tail(ids: Objects) -> list[str]:

@@ -295,7 +295,7 @@ def take_in(spec: LayerSpec, raw: RawVector | RawRaster, context: LoadContext,
         return Reading(spec=spec, content=raw, provenance=_provenance(spec, raw, Ledger(1, 1), sha256_of(raw.files)))
     schema = LAYERS[spec.name]
     frames = [reading.content for reading in earlier if isinstance(reading.content, gpd.GeoDataFrame)]
-    taken = frozenset(str(name) for frame in frames for name in frame[schema.id_column])
+    taken = frozenset[str]().union(*(frame[schema.id_column] for frame in frames))
     n_before = sum(reading.provenance.ledger.read for reading in earlier)
     admitted = admit(raw, spec, schema, context, area=area_bounds(context), taken=taken, n_before=n_before)
     return Reading(spec=spec, content=admitted.frame, provenance=_account(spec, raw, admitted, sha256_of(raw.files)))

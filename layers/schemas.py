@@ -132,6 +132,7 @@ _ALL = (
             _field("it_load_kw", "IT 设计功率", "IT load by design", "number", "kW"),
             _field("pue", "PUE", "PUE", "number", "1"),
             _field("server_count", "服务器数", "servers", "number", "servers"),
+            _field("energy_tce", "年综合能耗", "energy of a year", "number", "tce"),
             _field("error_radius_km", "位置误差", "position error", "number", "km"),
             _field("confidence", "可信度", "confidence"), _COMMISSIONED),
     _vector("demand", "需求点", "Demand points", "边缘需求与覆盖", "edge demand", "demand_id",

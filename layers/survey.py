@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from gis.rasters import Bounds
 from layers.admission import Overview
 from layers.conversion import as_texts, with_constants
-from layers.ids import Ids, hashes_of, made_ids, repeated_in, with_tail
+from layers.ids import Ids, hashes_of, is_among, made_ids, repeated_in, with_tail
 from layers.intake import Intake
 from layers.oddities import Repeats, extent_hashes
 from layers.placement import placing_of
@@ -139,7 +139,7 @@ def _look_at_words(found: _Found, attributes: pd.DataFrame, spec: LayerSpec, sch
 
 
 def _alike(hashes: NDArray[np.uint64]) -> NDArray[np.bool_]:
-    return np.asarray(pd.Series(hashes).duplicated(keep=False).to_numpy() & (hashes != 0))
+    return np.asarray(is_among(hashes, repeated_in(hashes)) & (hashes != 0), dtype=np.bool_)
 
 
 def _joined(parts: list[NDArray[np.uint64]]) -> NDArray[np.uint64]:

@@ -14,14 +14,16 @@ Integers = NDArray[np.int64]
 
 
 @njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
-def fill_polygons(image: NDArray[np.uint32], xy: Floats, path_start: Integers, part_start: Integers,
+def fill_polygons(image: NDArray[np.uint32], n_before: int, xy: Floats, path_start: Integers, part_start: Integers,
                   part_is_polygon: NDArray[np.bool_], geometry_start: Integers) -> None:
-    """Write the number of each geometry, from 1, where a pixel's centre lies in it; later ones over earlier ones.
+    """Write the number of each geometry where a pixel's centre lies in it; later ones over earlier ones.
 
     Parameters
     ----------
     image
         Shape (height, width); the centre of pixel (row, column) is at (column + 0.5, row + 0.5).
+    n_before
+        The first geometry has the number after this.
     xy
         Vertices in pixels, y downwards; with the other arrays, those of ``gis.ragged.Paths``.
     """
@@ -43,7 +45,7 @@ def fill_polygons(image: NDArray[np.uint32], xy: Floats, path_start: Integers, p
                 for k in range(0, n - 1, 2):
                     left = max(0, int(np.ceil(crossings[k] - 0.5)))
                     for column in range(left, min(width, int(np.ceil(crossings[k + 1] - 0.5)))):
-                        image[row, column] = geometry + 1
+                        image[row, column] = n_before + geometry + 1
 
 
 @njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]

@@ -55,6 +55,8 @@ class Scale:
     """Codes above the greatest anchor, at least one: the last is infinite."""
     n_per_fold: float
     """Codes outside per e-fold of the distance from the middle range: 1 over their relative error."""
+    is_whole: bool
+    """Every value is a whole number, such as a count."""
 
 
 def score_error(n_candidates: int) -> float:
@@ -103,7 +105,8 @@ def values_of(scale: Scale) -> Floats:
     below = scale.least - span * np.expm1(np.arange(scale.n_below, 0, -1) / scale.n_per_fold)
     inside = scale.least + scale.step * np.arange(scale.n_inside)
     above = scale.least + span + span * np.expm1(np.arange(1, scale.n_above) / scale.n_per_fold)
-    return np.concatenate([[np.nan], below, inside, above, [np.inf]])
+    values = np.concatenate([[np.nan], below, inside, above, [np.inf]])
+    return np.rint(values) if scale.is_whole else values
 
 
 def _steps(n_candidates: int) -> int:
@@ -158,7 +161,8 @@ def _coded(raw: Floats, anchors: Sequence[tuple[float, float]], steps: int) -> t
     above[is_infinite] = n_above
     codes = np.where(measured, 1 + n_below + inside - below + above, 0)
     width = np.uint16 if n_below + n_inside + n_above < 1 << 16 else np.uint32
-    return Scale(least, step, n_inside, n_below, n_above, n_per_fold), codes.astype(width)
+    is_whole = bool((value == np.rint(value)).all())
+    return Scale(least, step, n_inside, n_below, n_above, n_per_fold, is_whole), codes.astype(width)
 
 
 def _outside(excess: Floats, span: float, n_per_fold: float) -> NDArray[np.int64]:

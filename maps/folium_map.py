@@ -20,9 +20,9 @@ from maps.packed_parcels import pack_parcels
 from siting.types import StudyResult
 
 PANEL_SCRIPTS = ("blocks.js", "shapes.js", "canvas.js", "dom.js", "ids.js", "scores.js", "rules.js", "parcels.js",
-                 "raster.js", "paint.js", "vectors.js", "labels.js", "explain.js", "compare.js", "markers.js",
-                 "legend.js", "weights.js", "weight_card.js", "filters.js", "filter_card.js", "export.js",
-                 "coordinates.js", "draw.js", "panels.js", "search.js", "start.js")
+                 "raster.js", "paint.js", "vectors.js", "labels.js", "feeds.js", "explain.js", "compare.js",
+                 "markers.js", "legend.js", "weights.js", "weight_card.js", "filters.js", "filter_card.js",
+                 "export.js", "coordinates.js", "draw.js", "edge_curve.js", "panels.js", "search.js", "start.js")
 """Browser code, in the order in which it is loaded."""
 
 PANEL_STYLES = ("page.css",)

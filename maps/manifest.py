@@ -184,6 +184,8 @@ def _class_result(result: StudyResult, scores: SiteScores) -> Record:
         "area_m2": round(census.area_m2, 1), "eligible_area_m2": round(census.eligible_area_m2, 1),
         "best_score": round(float(scores.score[rows[0]]), SCORE_DECIMALS) if len(rows) else None,
         "top_parcel_ids": [str(key) for key in ids],
+        "data_coverage": {"least": round(census.least_coverage, 4), "mean": round(census.mean_coverage, 4),
+                          "greatest": round(census.greatest_coverage, 4)},
     }
 
 

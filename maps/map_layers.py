@@ -219,7 +219,7 @@ def _words(frame: gpd.GeoDataFrame, name: str, language: Language) -> list[str]:
 
 
 def _field(frame: gpd.GeoDataFrame, field: Field, language: Language) -> dict[str, Any]:
-    return {"title": field.title.to(language), "unit": unit_word(field.unit, language),
+    return {"name": field.name, "title": field.title.to(language), "unit": unit_word(field.unit, language),
             "code": field.unit,
             "values": _column(frame, field.name, language)}
 

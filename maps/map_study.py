@@ -18,12 +18,14 @@ from maps._packing_rules import unchecked_rules
 from maps.map_phrases import PHRASES, phrases_in
 from maps.packed_parcels import permissions_of
 from siting.broken_rules import CATEGORICAL_TESTS
+from siting.census import Census
 from siting.city_pack import load_pack
 from siting.criteria import MEASURES
 from siting.types import (
     Citation,
     CityPack,
     Criterion,
+    EdgePlan,
     ExclusionRule,
     SiteScores,
     StudyResult,
@@ -32,6 +34,7 @@ from siting.types import (
 from siting.wording import CERTAINTY_WORDS, PERMISSION_WORDS, unit_word, word
 
 WGS84 = "EPSG:4326"
+_DATUMS = {"China Geodetic Coordinate System 2000": "CGCS2000", "WGS 84": "WGS84"}
 
 
 def study_data(result: StudyResult, language: Language) -> dict[str, Any]:
@@ -46,8 +49,8 @@ def study_data(result: StudyResult, language: Language) -> dict[str, Any]:
         "study": result.study.name,
         "phrases": phrases_in(language),
         "phrases_minor": {key: PHRASES[key].to(other) for key in (
-            "layers", "legend", "weights", "filters", "draw", "site_class", "top_candidates", "parcels_by_score", "parcels_excluded",
-            "edge_centres", "data")},
+            "layers", "legend", "weights", "filters", "draw", "edge_number", "site_class", "top_candidates",
+            "parcels_by_score", "parcels_excluded", "edge_centres", "data")},
         "groups": [{"key": key, "title": text.to(language), "title_minor": text.to(other)}
                    for key, text in styles.GROUPS.items()],
         "bounds": _bounds(result),
@@ -58,7 +61,8 @@ def study_data(result: StudyResult, language: Language) -> dict[str, Any]:
         "reason_looks": [{"title": look.title.to(language), "colour": look.colour, "hatch_deg": look.hatch_deg}
                          for look in styles.REASON_LOOKS],
         "permissions": [_permission(p, pack, language) for p in permissions],
-        "classes": [_site_class(scores, pack, weights, language) for scores in result.scores],
+        "classes": [_site_class(scores, census, pack, weights, language)
+                    for scores, census in zip(result.scores, result.census, strict=True)],
         "edge": _edge(result, language),
         "hosts": _hosts(result, language),
         "banner": banner_lines(result, language),
@@ -96,7 +100,7 @@ def _grid(metric_crs: str) -> dict[str, Any] | None:
         return None
     values = {p.name: p.value for p in operation.params}
     return {
-        "name": f"{crs.geodetic_crs.name if crs.geodetic_crs else ''} {metric_crs}".strip(),
+        "name": f"{_DATUMS.get(crs.geodetic_crs.name, '') if crs.geodetic_crs else ''} {metric_crs}".strip(),
         "central_meridian": values["Longitude of natural origin"],
         "scale": values["Scale factor at natural origin"], "false_easting": values["False easting"],
         "false_northing": values["False northing"], "a": crs.ellipsoid.semi_major_metre,
@@ -147,8 +151,8 @@ def _pack_weights(result: StudyResult) -> dict[tuple[str, str], float]:
     return {(c.site_class, c.criterion_id): c.weight for c in pack.criteria}
 
 
-def _site_class(scores: SiteScores, pack: CityPack, pack_weights: dict[tuple[str, str], float], language: Language
-                ) -> dict[str, Any]:
+def _site_class(scores: SiteScores, census: Census, pack: CityPack, pack_weights: dict[tuple[str, str], float],
+                language: Language) -> dict[str, Any]:
     table = scores.exclusions
     eligible = scores.score[scores.eligible]
     low, high = (float(np.quantile(eligible, q)) for q in (0.05, 0.95)) if len(eligible) else (0.0, 1.0)
@@ -160,8 +164,10 @@ def _site_class(scores: SiteScores, pack: CityPack, pack_weights: dict[tuple[str
         "rules": [_rule(rule, bool(excludes), pack, language)
                   for rule, excludes in zip(table.rules, table.excludes, strict=True)],
         "unchecked": unchecked_rules(table),
+        "supply_voltage_kv": scores.site_class.supply_voltage_kv,
         "breaks": styles.score_breaks(low, high),
-        "n_eligible": len(eligible), "n": len(scores.score),
+        "n_eligible": census.n_eligible, "n": census.n_candidates, "n_held": len(eligible),
+        "is_partial": census.n_candidates > len(scores.score),
     }
 
 
@@ -180,9 +186,51 @@ def _edge(result: StudyResult, language: Language) -> dict[str, Any] | None:
             "demand": float(row.demand_covered), "n_demand": int(row.n_demand_covered),
             "certainty": word(CERTAINTY_WORDS, _plain(row.certainty), language),
             "feeds": [_feed(row, feed, result) for feed in "ab"],
+            "runner_up": _plain(getattr(row, "runner_up_name", None)) or _plain(getattr(row, "runner_up_id", None)),
+            "runner_up_loss": _number(getattr(row, "runner_up_loss", None)),
         })
     share = plan.demand_covered / plan.demand_total if plan.demand_total else 0.0
-    return {"centres": centres, "share": share, "service_radius_m": plan.service_radius_m}
+    return {"centres": centres, "share": share, "service_radius_m": plan.service_radius_m,
+            "curve": _curve(plan, result)}
+
+
+def _curve(plan: EdgePlan, result: StudyResult) -> list[dict[str, Any]]:
+    """Return the best plan for every number of centres, each with the places of its hosts; empty if one is unknown."""
+    places = _host_places(result)
+    steps = zip(plan.curve["n_facilities"].tolist(), plan.curve["share"].tolist(), plan.curve["host_ids"], strict=True)
+    curve = []
+    for n, share, joined in steps:
+        hosts = str(joined).split(" ")
+        if any(host not in places for host in hosts):
+            return []  # an id that holds a space, or that two layers have, cannot be told
+        curve.append({"n": int(n), "share": float(share), "hosts": [places[host] for host in hosts]})
+    return curve
+
+
+def _host_places(result: StudyResult) -> dict[str, dict[str, Any]]:
+    """Return id, name, kind and place of everything that may house an edge centre, by ids that only one layer has."""
+    places: dict[str, dict[str, Any]] = {}
+    twice: set[str] = set()
+    for layer in _host_kinds(result):
+        frame = result.city_layers.frames.get(layer)
+        if frame is None or layer not in LAYERS or LAYERS[layer].id_column not in frame.columns:
+            continue
+        points = frame.geometry.representative_point().to_crs(WGS84)
+        names = frame["name"] if "name" in frame.columns else [None] * len(frame)
+        for key, name, place in zip(frame[LAYERS[layer].id_column].astype(str), names, points, strict=True):
+            if key in places:
+                twice.add(key)
+            places[key] = {"id": key, "name": _plain(name), "host": layer,
+                           "lon": round(place.x, 7), "lat": round(place.y, 7)}
+    return {key: place for key, place in places.items() if key not in twice}
+
+
+def _host_kinds(result: StudyResult) -> list[str]:
+    """Return the layers that may house an edge centre, and those that do."""
+    if result.edge_plan is None:
+        return []
+    return sorted({_plain(k) for k in result.edge_plan.edge_centres["host_kind"]}
+                  | {kind.layer for kind in result.pack.edge.host_kinds})
 
 
 def _feed(row: Any, feed: str, result: StudyResult) -> dict[str, Any]:
@@ -201,8 +249,7 @@ def _station_name(station: str, result: StudyResult) -> str:
 
 
 def _hosts(result: StudyResult, language: Language) -> dict[str, dict[str, str]]:
-    kinds = [] if result.edge_plan is None else sorted({_plain(k) for k in result.edge_plan.edge_centres["host_kind"]})
-    looks = {kind: styles.HOST_LOOKS.get(kind, styles.OTHER_HOST) for kind in kinds}
+    looks = {kind: styles.HOST_LOOKS.get(kind, styles.OTHER_HOST) for kind in _host_kinds(result)}
     return {kind: {"title": look.title.to(language), "glyph": look.glyph.to(language), "colour": look.colour}
             for kind, look in looks.items()}
 
@@ -217,6 +264,9 @@ def _footer(result: StudyResult, language: Language) -> list[str]:
             lines.append(f"{PHRASES['borders'].to(language)}: {named}{approval}")
     others = dict.fromkeys(p.attribution for p in result.city_layers.provenance
                            if p.attribution and p.layer != "districts")
+    n, held = result.census[0].n_candidates, len(result.candidates)
+    if n > held:
+        lines.insert(0, PHRASES["partial"].to(language).replace("{held}", f"{held:,}").replace("{n}", f"{n:,}"))
     return [*lines, *others, PHRASES["crs_note"].to(language).replace("{crs}", result.city_layers.metric_crs)]
 
 

@@ -10,7 +10,7 @@ import hashlib
 import json
 import shutil
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
@@ -86,7 +86,7 @@ def check_exportable(n_candidates: int) -> None:
 
 
 def write_outputs(result: StudyResult, out_dir: Path | str, *, language: Language = "zh",
-                  progress: Progress = silent) -> Written:
+                  progress: Progress = silent, parts: Iterable[StudyResult] | None = None) -> Written:
     """Write a finished study.
 
     Parameters
@@ -100,6 +100,8 @@ def write_outputs(result: StudyResult, out_dir: Path | str, *, language: Languag
         Language of the map, the report and the titles in tables.
     progress
         Called as files are finished.
+    parts
+        All candidates part by part, where ``result`` holds only the best of them (see ``write_parcels``).
 
     Raises
     ------
@@ -114,7 +116,7 @@ def write_outputs(result: StudyResult, out_dir: Path | str, *, language: Languag
         _remove_drafts(folder)
         draft = Path(tempfile.mkdtemp(dir=folder, prefix=_DRAFT_PREFIX))
         try:
-            names = _write_all(result, pages, draft, language, progress)
+            names = _write_all(result, pages, draft, language, progress, parts)
             manifest = build_manifest(result, {name: _sha256(draft / name) for name in names})
             written = json.dumps(manifest, ensure_ascii=False, indent=1, allow_nan=False)
             write_text(draft / MANIFEST_FILE, written + "\n")
@@ -127,7 +129,7 @@ def write_outputs(result: StudyResult, out_dir: Path | str, *, language: Languag
 
 
 def _write_all(result: StudyResult, pages: Mapping[str, str], draft: Path, language: Language,
-               progress: Progress) -> list[str]:
+               progress: Progress, parts: Iterable[StudyResult] | None) -> list[str]:
     """Write every file but the manifest; return their paths inside the folder, in the order written."""
     layers = exported_layers(result, language="en")
     translated = exported_layers(result, language="zh")
@@ -143,7 +145,7 @@ def _write_all(result: StudyResult, pages: Mapping[str, str], draft: Path, langu
     for name, page in pages.items():
         write_text(draft / name, page)
         done(name)
-    done(*write_parcels(result, draft, language=language))
+    done(*write_parcels(result, draft, language=language, parts=parts))
     done(*_write_tables(result, draft, language))
     write_ledger(result.city_layers, draft / LEDGER_FILE)
     done(LEDGER_FILE)

@@ -83,9 +83,13 @@ def permissions_of(result: StudyResult) -> list[ZonePermission]:
 
 
 def best_rows(scores: SiteScores) -> NDArray[np.int64]:
-    """Return the rows of the best candidates of a class, best first, at most ``RANKS_KEPT``."""
+    """Return the rows of the best candidates of a class: those ranked 1, 2, 3 ..., at most ``RANKS_KEPT``.
+
+    Of a study that holds only some of its candidates, the ranks end where one is not there.
+    """
     ranked = np.flatnonzero((scores.rank > 0) & (scores.rank <= RANKS_KEPT))
-    return ranked[np.argsort(scores.rank[ranked])]
+    ranked = ranked[np.argsort(scores.rank[ranked])]
+    return np.asarray(ranked[scores.rank[ranked] == np.arange(1, len(ranked) + 1)], dtype=np.int64)
 
 
 def _areas(area_m2: NDArray[np.float64]) -> tuple[float, NDArray[np.uint32]]:
@@ -116,8 +120,8 @@ def _worded(given: NDArray[np.intp], keys: list[str], titles: Mapping[str, str])
     """Return the words in order, and for each row its word; a missing one (-1) is an empty word."""
     shown = [titles.get(key, key) for key in keys] + [""]  # the last one is for -1
     words = sorted({shown[code] for code in np.unique(given)})
-    place = np.array([words.index(text) if text in words else 0 for text in shown])
-    return words, place[given].astype(np.uint8 if len(words) < 1 << 8 else np.uint16)
+    at = {text: i for i, text in enumerate(words)}
+    return words, np.array([at.get(text, 0) for text in shown], dtype=np.uint32)[given]
 
 
 def _class_columns(result: StudyResult, order: NDArray[np.int64]) -> Columns:

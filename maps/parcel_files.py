@@ -31,7 +31,7 @@ LAYER_FILE, CHINESE_LAYER_FILE = "layers/parcels.geojson", "layers/parcels_zh.ge
 LARGE_LAYER_FILE = "layers/parcels.parquet"
 FIELDS_FILE = "layers/parcels_fields.csv"
 
-_ROWS_PER_GROUP = 131_072
+_ROWS_PER_GROUP = 65_536
 """Rows of a large study that are tabulated and written at a time."""
 
 _ROWS_OF_TEXT = 20_000

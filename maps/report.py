@@ -11,6 +11,7 @@ from gis.bilingual import Language
 from maps import (
     report_basis,
     report_capacity,
+    report_edge,
     report_end,
     report_estate,
     report_front,
@@ -41,7 +42,7 @@ def render_report(result: StudyResult, *, language: Language) -> str:
     parts = [
         report_front.title_block(page), report_front.summary(page), report_front.request(page),
         report_front.method(page), report_basis.data(page), report_basis.zones(page), report_sites.eligibility(page),
-        report_sites.top_sites(page), report_end.edge_centres(page), report_capacity.capacity(page),
+        report_sites.top_sites(page), report_edge.edge_centres(page), report_capacity.capacity(page),
         report_layout.site_layouts(page), report_estate.estate(page), report_end.not_scored(page),
         report_end.limits(page), report_end.clauses(page),
     ]

@@ -9,6 +9,7 @@ import pandas as pd
 
 from maps.report_basis import source_line
 from maps.report_charts import bar_chart
+from maps.report_edge import SOLVER_WORDS
 from maps.report_figures import BLACK, BLUE, ORANGE, PALE, MapSheet, swatch
 from maps.report_page import Page, facts, hectares, items, score_text, whole
 from siting.tables import unit_titles
@@ -56,7 +57,7 @@ def _statement(page: Page, plan: CapacityPlan) -> str:
         (page.say("其中须为可再生能源", "Of which renewable"), escape(f"{plan.renewable_gwh:,.0f} GWh")),
         (page.say("年用水量", "Water a year"), escape(f"{plan.water_m3 / 1e4:,.0f} ") + page.say("万立方米", "× 10⁴ m³")
          + page.cite(settings.citation if settings else None, assumed=True)),
-        (page.say("求解状态", "Solver"), escape(plan.solver_status) + page.say(
+        (page.say("求解状态", "Solver"), page.word(SOLVER_WORDS, plan.solver_status.lower()) + page.say(
             f"，与上界的间隙 {plan.optimality_gap:.3%}", f", gap to the bound {plan.optimality_gap:.3%}")),
     ]
     return facts(rows)

@@ -23,6 +23,7 @@ PIXELS_PER_UNIT = 2
 Drawn = NDArray[np.uint32]
 """Which polygon lies in each pixel of an image, counted from 1; 0 for none."""
 
+_AT_A_TIME = 65_536
 _INDEXED = 3
 _BITS = 8
 
@@ -43,8 +44,8 @@ def paint_parcels(sheet: MapSheet, geometries: NDArray[np.object_], is_over: NDA
     geometries
         Shape (n,), in the metric CRS.
     is_over
-        Shape (n,): painted in the second colour. A pixel in which one such polygon has its middle has that colour,
-        however small the polygon, whatever else lies there.
+        Shape (n,): painted in the second colour. One such polygon that no pixel shows, because it is small or another
+        lies over it, gets the pixel of its middle: none is lost.
     colours
         Two colours as ``#rrggbb``.
     drawn
@@ -54,11 +55,11 @@ def paint_parcels(sheet: MapSheet, geometries: NDArray[np.object_], is_over: NDA
     -------
     Which polygon lies where, for the next call.
     """
-    places = _pixels_of(sheet, geometries)
     if drawn is None:
-        drawn = _drawn(sheet, geometries, places)
+        drawn = _drawn(sheet, geometries)
     codes = np.concatenate([[0], is_over + 1]).astype(np.uint8)[drawn]
-    codes.ravel()[places[is_over & (places >= 0)]] = 2
+    _, places = _unseen(sheet, geometries, drawn, is_over)
+    codes.ravel()[places] = 2
     content = base64.b64encode(png(codes, colours)).decode("ascii")
     height, width = codes.shape
     sheet.parts.append(
@@ -67,31 +68,36 @@ def paint_parcels(sheet: MapSheet, geometries: NDArray[np.object_], is_over: NDA
     return drawn
 
 
-def _pixels_of(sheet: MapSheet, geometries: NDArray[np.object_]) -> NDArray[np.int64]:
-    """Return the pixel of the middle of each geometry's box, row after row; -1 where it is empty or off the sheet."""
+def _unseen(sheet: MapSheet, geometries: NDArray[np.object_], drawn: Drawn, is_asked: NDArray[np.bool_]
+            ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Return which of the geometries asked for have no pixel, and the pixel (row after row) of each one's middle."""
     height, width = _size(sheet)
-    boxes = shapely.bounds(geometries)
+    is_seen = np.bincount(drawn.ravel(), minlength=len(geometries) + 1)[1:] > 0
+    rows = np.flatnonzero(is_asked & ~is_seen)
+    boxes = shapely.bounds(geometries[rows])
     xy = sheet.to_sheet((boxes[:, :2] + boxes[:, 2:]) / 2) * PIXELS_PER_UNIT
     is_on = (xy >= 0).all(axis=1) & (xy[:, 0] < width) & (xy[:, 1] < height)
-    held = np.where(is_on[:, None], xy, 0.0).astype(np.int64)
-    return np.where(is_on, held[:, 1] * width + held[:, 0], -1)
+    column, row = xy[is_on].astype(np.int64).T
+    return rows[is_on], row * width + column
 
 
 def _size(sheet: MapSheet) -> tuple[int, int]:
     return int(np.ceil(sheet.height * PIXELS_PER_UNIT)), int(sheet.width * PIXELS_PER_UNIT)
 
 
-def _drawn(sheet: MapSheet, geometries: NDArray[np.object_], places: NDArray[np.int64]) -> Drawn:
-    """Write the number of each polygon into its pixels; one too small for a pixel's centre gets that of its middle."""
+def _drawn(sheet: MapSheet, geometries: NDArray[np.object_]) -> Drawn:
+    """Write the number of each polygon into its pixels; one that holds no pixel's centre gets that of its middle."""
     from gis.ragged import flatten
     from maps._drawing_kernels import fill_polygons
 
     image = np.zeros(_size(sheet), dtype=np.uint32)
-    is_on = np.flatnonzero(places >= 0)
-    image.ravel()[places[is_on]] = is_on + 1
-    paths = flatten(geometries)
-    fill_polygons(image, sheet.to_sheet(paths.xy) * PIXELS_PER_UNIT, paths.path_start, paths.part_start,
-                  paths.part_is_polygon, paths.geometry_start)
+    for start in range(0, len(geometries), _AT_A_TIME):
+        paths = flatten(geometries[start:start + _AT_A_TIME])
+        fill_polygons(image, start, sheet.to_sheet(paths.xy) * PIXELS_PER_UNIT, paths.path_start, paths.part_start,
+                      paths.part_is_polygon, paths.geometry_start)
+    rows, places = _unseen(sheet, geometries, image, np.ones(len(geometries), dtype=np.bool_))
+    is_free = image.ravel()[places] == 0
+    image.ravel()[places[is_free]] = rows[is_free] + 1
     return image
 
 

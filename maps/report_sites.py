@@ -105,15 +105,15 @@ def _sites_figure(page: Page, scores: SiteScores, title: str, drawn: Drawn | Non
     """Return the map of a class, and what was drawn where, for the next class."""
     result = page.result
     caption = title + page.say("：合格地块与推荐地块", ": eligible parcels and top sites")
-    shapes, kept = np.asarray(result.candidates.geometry.array, dtype=object), scores.eligible
+    shapes, kept = np.asarray(result.candidates.geometry.array, dtype=object), scores.rank > 0
     sheet = MapSheet(result.city_layers.area_of_interest, caption)
     sheet.shapes(result.units.geometry, f'fill="{PALE}" stroke="#999" stroke-width="1"')
     if len(shapes) > MOST_SHAPES:
         drawn = paint_parcels(sheet, shapes, kept, (GREY, BLUE), drawn)
         size = f"{pixel_size_m(sheet):.0f}"
-        caption += page.say(f"（地块过多：以约 {size} 米的像元绘出，含合格地块中心的像元按合格绘出）",
-                            f" (many parcels: drawn in pixels of about {size} m; one that holds the middle of an "
-                            "eligible parcel is shown as eligible)")
+        caption += page.say(f"（地块过多：以约 {size} 米的像元绘出，过小的合格地块占其中心所在的像元）",
+                            f" (many parcels: drawn in pixels of about {size} m; eligible ones too small for it "
+                            "take the pixel of their middle)")
     else:
         sheet.shapes(shapes[~kept], f'fill="{GREY}"')
         sheet.shapes(shapes[kept], f'fill="{BLUE}"')

@@ -39,7 +39,7 @@ Method = Literal["exact", "fast", "auto"]
 MIP_GAP = 1e-9
 """Relative gap at which the exact mode stops: the answer is then the best to nine digits."""
 
-FAST_GAP = 1e-4
+FAST_GAP = 1e-3
 """Relative gap at which the fast mode leaves off."""
 
 AUTO_SIZE = 250_000

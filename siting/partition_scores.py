@@ -24,6 +24,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from gis import proximity
 from gis.engines import Engine
 from layers.cache import PartStore
 from layers.types import CityLayers
@@ -33,7 +34,7 @@ from siting.permissions import Permissions, permissions_in, table_of
 from siting.scoring import rank_of, score_of
 from siting.surroundings import Infrastructure, Surroundings
 from siting.types import CityPack, ExclusionTable, SiteScores, Study
-from siting.zones import place_candidates
+from siting.zones import Places, lay_out_places, place_candidates
 
 Columns = dict[str, NDArray[Any]]
 
@@ -60,9 +61,14 @@ class ScoringJob:
         """What is there, looked up once per process."""
         return Infrastructure(self.city_layers)
 
+    @cached_property
+    def places(self) -> Places:
+        """Units and districts, taken apart once per process."""
+        return lay_out_places(self.units, self.city_layers)
+
     def __getstate__(self) -> dict[str, Any]:
         # What one process has looked up is not sent to another.
-        return {name: value for name, value in self.__dict__.items() if name != "infrastructure"}
+        return {name: value for name, value in self.__dict__.items() if name not in ("infrastructure", "places")}
 
 
 def scoring_job(city_layers: CityLayers, units: gpd.GeoDataFrame, pack: CityPack, study: Study,
@@ -98,8 +104,10 @@ def score_partition(job: ScoringJob, candidates: gpd.GeoDataFrame) -> Columns:
         ``c/measured`` and ``c/shortfall`` (n x rules), ``c/raw`` (n x criteria), ``c/score``,
         ``c/coverage``.
     """
-    placed = place_candidates(candidates.reset_index(drop=True), job.units, job.city_layers)
-    around = Surroundings(placed, job.infrastructure)
+    laid_out = proximity.lay_out(np.asarray(candidates.geometry.array, dtype=object))
+    placed = place_candidates(candidates.reset_index(drop=True), job.units, job.city_layers, places=job.places,
+                              laid_out=laid_out)
+    around = Surroundings(placed, job.infrastructure, laid_out)
     columns: Columns = {"unit": _rows_of(placed["unit_id"], job.units["unit_id"]),
                         "district": _rows_of(placed["district"], job.city_layers.frame("districts")["name"])}
     for class_id in job.classes:

@@ -14,10 +14,10 @@ from gis.bilingual import Text
 from gis.errors import DataError, InfeasibleError, LayerNotFoundError
 from gis.progress import Progress, silent
 from layers.types import CityLayers
-from siting.capacity import plan_capacity
+from siting.capacity import capacity_settings, plan_capacity
 from siting.edge import place_edge_centres, reserved_by
 from siting.estate import EstatePlan, assess_estate
-from siting.layout_settings import load_layout_settings
+from siting.layout_settings import LayoutSettings, load_layout_settings
 from siting.site_layout import SiteLayout, lay_out_site
 from siting.types import CapacityPlan, CityPack, EdgePlan, SiteScores, Study
 
@@ -59,7 +59,7 @@ def make_plans(candidates: gpd.GeoDataFrame, scores: Sequence[SiteScores], units
     edge = plan_edge(city_layers, units, pack, study, classes, progress)
     estate = plan_estate(city_layers, units, pack, study)
     capacity, facts = plan_capacities(candidates, scores, units, city_layers, pack, study, edge, estate, progress)
-    layouts, untaken = lay_out_campuses(capacity[0], city_layers) if capacity else ((), ())
+    layouts, untaken = lay_out_campuses(capacity[0], city_layers, pack) if capacity else ((), ())
     return Plans(edge=edge, estate=estate, capacity=capacity, layouts=layouts, facts=(*facts, *untaken))
 
 
@@ -123,10 +123,18 @@ def existing_mw(estate: EstatePlan | None) -> float:
     return float(stays["it_load_kw"].sum()) / 1000.0
 
 
-def lay_out_campuses(plan: CapacityPlan, city_layers: CityLayers,
+def campus_settings(pack: CityPack, class_id: str) -> LayoutSettings:
+    """Return the settings of a campus, with the PUE and the rack power of the pack's class."""
+    own = pack.site_class(class_id)
+    cited = {key: {"document": c.document, "heading": c.heading, "quote": c.quote, "ids": list(c.ids)}
+             for key, c in (("pue", own.pue_citation), ("rack_density_kw", own.pue_citation))}
+    return load_layout_settings({"pue": own.pue_max, "rack_density_kw": own.rack_density_kw, "citations": cited})
+
+
+def lay_out_campuses(plan: CapacityPlan, city_layers: CityLayers, pack: CityPack,
                      n: int = N_LAYOUTS) -> tuple[tuple[tuple[str, SiteLayout], ...], tuple[Text, ...]]:
     """Lay the best campuses of a capacity layout out on their parcels, for the load that they were given."""
-    settings = load_layout_settings()
+    settings = campus_settings(pack, capacity_settings(pack).site_class)
     stations = city_layers.frame("substations")
     found, untaken = [], []
     for row in plan.sites.head(n).itertuples():

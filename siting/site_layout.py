@@ -54,7 +54,7 @@ class SiteLayout:
     building_density: float
     floor_area_ratio: float
     binding: tuple[Limit, ...]
-    """What stops more racks: relaxing any other limit alone wins none."""
+    """What stops more racks: relaxing any other limit alone wins none, relaxing one of these may win some."""
     feed_distance_m: float | None
     """From the feed point to the middle of the nearest substation yard; None without either."""
 

@@ -17,6 +17,8 @@ from siting.demand import demand_points
 Floats = NDArray[np.float64]
 Found = TypeVar("Found")
 
+_LAID_OUT = "laid out"
+
 
 class Infrastructure:
     """What is there, whichever candidates ask; each selection is made once for the life of this object.
@@ -42,15 +44,26 @@ class Infrastructure:
             return frame[frame[column].astype("string").isin(values)]
         return self.once(("features", layer, column, values), ask)
 
+    def targets(self, layer: str, column: str = "", values: tuple[str, ...] = ()) -> proximity.Targets:
+        """Return the features that :meth:`features` selects, laid out to be found."""
+        return self.once(("targets", layer, column, values), lambda: proximity.lay_out_targets(
+            np.asarray(self.features(layer, column, values).geometry.array)))
+
     def demand(self) -> gpd.GeoDataFrame | None:
         """Return the demand points, None where nothing tells of demand."""
         return self.once(("demand",), lambda: demand_points(self.city_layers))
 
-    def corridors(self, layer: str, length_m: float, half_width_m: float) -> vector.Geometries:
+    def demand_targets(self) -> proximity.Targets | None:
+        """Return the demand points laid out to be found."""
+        points = self.demand()
+        return None if points is None else self.once(
+            ("demand targets",), lambda: proximity.lay_out_targets(np.asarray(points.geometry.array)))
+
+    def corridors(self, layer: str, length_m: float, half_width_m: float) -> proximity.Targets:
         """Return the extended centre lines of runways, as wide as they are kept clear."""
-        def ask() -> vector.Geometries:
+        def ask() -> proximity.Targets:
             lines = np.asarray(self.city_layers.frame(layer).geometry.array)
-            return vector.corridors(lines, length_m, half_width_m)
+            return proximity.lay_out_targets(vector.corridors(lines, length_m, half_width_m))
         return self.once(("corridors", layer, length_m, half_width_m), ask)
 
     def buildings(self) -> tuple[shapely.STRtree, Floats] | None:
@@ -85,15 +98,18 @@ class Surroundings:
         Frame of ``n`` candidates in the metric CRS.
     city_layers
         Layers in the same CRS, or the infrastructure made of them, which other candidates may have asked.
+    laid_out
+        The candidates' shapes taken apart, where that is done already.
     """
 
-    def __init__(self, candidates: gpd.GeoDataFrame, city_layers: CityLayers | Infrastructure) -> None:
+    def __init__(self, candidates: gpd.GeoDataFrame, city_layers: CityLayers | Infrastructure,
+                 laid_out: proximity.LaidOut | None = None) -> None:
         self.candidates = candidates
         given = city_layers
         self.infrastructure = given if isinstance(given, Infrastructure) else Infrastructure(given)
         self.city_layers = self.infrastructure.city_layers
         self.geometries = np.asarray(candidates.geometry.array, dtype=object)
-        self._answers: dict[Hashable, object] = {}
+        self._answers: dict[Hashable, object] = {} if laid_out is None else {_LAID_OUT: laid_out}
         self._summaries: dict[str, dict[float | None, zonal.ZonalStatistics]] = {}
 
     def __len__(self) -> int:
@@ -106,18 +122,18 @@ class Surroundings:
     @property
     def laid_out(self) -> proximity.LaidOut:
         """The candidates' shapes, taken apart once for all questions of distance."""
-        return self._once(("laid out",), lambda: proximity.lay_out(self.geometries))
+        return self._once(_LAID_OUT, lambda: proximity.lay_out(self.geometries))
 
     def distance_m(self, layer: str, column: str = "", values: tuple[str, ...] = ()) -> Floats:
         """Distance to the nearest feature; infinite where the layer has none such, NaN without the layer."""
         def ask() -> Floats:
             if not self.city_layers.has(layer):
                 return self.unknown()
-            found = self.infrastructure.features(layer, column, values)
-            if found.empty:
+            found = self.infrastructure.targets(layer, column, values)
+            if not found.n:
                 # Surveyed and none there: the nearest is farther than any rule asks.
                 return np.full(len(self), np.inf)
-            return proximity.nearest(self.laid_out, np.asarray(found.geometry.array)).distance_m
+            return proximity.nearest(self.laid_out, found).distance_m
         return self._once(("distance", layer, column, values), ask)
 
     def count_within(self, layer: str, radius_m: float, owner_column: str) -> Floats:
@@ -127,8 +143,8 @@ class Surroundings:
                 return self.unknown()
             frame = self.city_layers.frame(layer)
             owners = frame[owner_column].astype("category").cat.codes.to_numpy(dtype=np.int64)
-            targets = np.asarray(frame.geometry.array)
-            return proximity.count_within(self.laid_out, targets, radius_m, owners=owners).astype(np.float64)
+            found = proximity.count_within(self.laid_out, self.infrastructure.targets(layer), radius_m, owners=owners)
+            return found.astype(np.float64)
         return self._once(("count", layer, radius_m, owner_column), ask)
 
     def demand_share(self, radius_m: float) -> Floats:

@@ -13,6 +13,7 @@ from layers.cache import remove_parts
 from layers.loading import load_layers
 from maps.outputs import Written, check_exportable, check_writable, write_outputs
 from siting.city_pack import load_pack
+from siting.large_study import LARGEST_IN_MEMORY, layer_in_batches, run_large_study
 from siting.study import applied, layer_specs, run_study
 from siting.study_file import default_study, read_study
 from siting.types import Study
@@ -24,7 +25,7 @@ PARTS_FOLDER = ".parts"
 
 def run_and_write(study_name: str, out: Path | None, n_parcels: int | None, console: Console, *,
                   engine: Engine | None = None, is_resumable: bool = False,
-                  rows_per_partition: int = ROWS_PER_PARTITION) -> Written:
+                  rows_per_partition: int = ROWS_PER_PARTITION, largest_in_memory: int = LARGEST_IN_MEMORY) -> Written:
     """Run the study of that name or file and write its outputs.
 
     Parameters
@@ -43,6 +44,8 @@ def run_and_write(study_name: str, out: Path | None, n_parcels: int | None, cons
         Keep finished partitions until the outputs are there, and continue from those that are.
     rows_per_partition
         Candidates in a partition, at most.
+    largest_in_memory
+        Parcels of a GeoParquet file up to which they are held whole; more are read batch by batch.
     """
     study = find_study(study_name, n_parcels)
     pack = load_pack(study.city)
@@ -50,17 +53,30 @@ def run_and_write(study_name: str, out: Path | None, n_parcels: int | None, cons
     applied(pack, study)
     folder = out or Path("out") / study.name
     check_writable(folder)
+    specs = layer_specs(pack, study)
+    large = layer_in_batches(specs, pack, study, largest_in_memory)
+    if large is not None:
+        check_exportable(large.n_rows)
+        specs = tuple(spec for spec in specs if spec != large.spec)
     started = time.perf_counter()
-    city_layers = load_layers(layer_specs(pack, study), metric_crs=pack.metric_crs, n_parcels=study.n_parcels,
-                              seed=study.seed, progress=console.progress)
-    loading_s = time.perf_counter() - started
-    if study.candidates == "parcels" and city_layers.has("parcels"):
-        check_exportable(len(city_layers.frame("parcels")))
+    city_layers = load_layers(specs, metric_crs=pack.metric_crs, n_parcels=study.n_parcels, seed=study.seed,
+                              progress=console.progress)
+    timings = {"layers": time.perf_counter() - started}
     parts_folder = folder / PARTS_FOLDER
-    result = run_study(city_layers, pack, study, progress=console.progress, timings_s={"layers": loading_s},
-                       engine=engine, parts_folder=parts_folder if is_resumable else None,
-                       rows_per_partition=rows_per_partition)
-    written = write_outputs(result, folder, language=console.language, progress=console.progress)
+    if not is_resumable:
+        remove_parts(parts_folder)
+    if large is None:
+        if study.candidates == "parcels" and city_layers.has("parcels"):
+            check_exportable(len(city_layers.frame("parcels")))
+        result, parts = run_study(
+            city_layers, pack, study, progress=console.progress, timings_s=timings, engine=engine,
+            parts_folder=parts_folder if is_resumable else None, rows_per_partition=rows_per_partition), None
+    else:
+        found = run_large_study(city_layers, large, pack, study, progress=console.progress, timings_s=timings,
+                                engine=engine, parts_folder=parts_folder, rows_per_partition=rows_per_partition,
+                                rows_per_batch=4 * rows_per_partition)
+        result, parts = found.result, found.parts()
+    written = write_outputs(result, folder, language=console.language, progress=console.progress, parts=parts)
     remove_parts(parts_folder)
     return written
 

@@ -46,8 +46,7 @@ class ColumnTexts:
             return ["true" if value else "false" for value in self._column.tolist()]
         if self._kind in "iuf":
             return self._with("null", np.isfinite(self._values))
-        return [encode_basestring(value) if type(value) is str else json_text(value)
-                for value in self._column.tolist()]
+        return [json_text(value) for value in self._column.tolist()]
 
     @cached_property
     def for_csv(self) -> list[str]:
@@ -60,8 +59,7 @@ class ColumnTexts:
             return self._with("", ~np.isnan(self._values))
         if getattr(self._column.dtype, "kind", "O") in "mM":
             return [csv_text(text) for text in self._column.astype(str).where(self._column.notna(), "")]
-        return [value if type(value) is str and not _ODD(value) else csv_text(value)
-                for value in self._column.tolist()]
+        return [csv_text(value) for value in self._column.tolist()]
 
     @property
     def _kind(self) -> str:
@@ -108,7 +106,7 @@ def column_texts(frame: pd.DataFrame) -> dict[str, ColumnTexts]:
 
 def json_text(value: object) -> str:
     """Return one value as JSON; a mapping or a list as such, a time as ISO 8601, anything else by its text."""
-    return _ENCODER.encode(_plain(value))
+    return encode_basestring(value) if type(value) is str else _ENCODER.encode(_plain(value))
 
 
 def _plain(value: object) -> object:
@@ -130,15 +128,14 @@ def _plain(value: object) -> object:
 
 def csv_text(value: object) -> str:
     """Return one value as a cell: quoted where it must be, never a formula, a list joined by "; "."""
+    if type(value) is str and not _ODD(value):
+        return value
     if isinstance(value, list | tuple):
         value = "; ".join(str(part) for part in value)
     if value is None or value is pd.NA or value is pd.NaT or (isinstance(value, float) and math.isnan(value)):
         return ""
-    if isinstance(value, str):
-        if value.startswith(_FORMULA_STARTS) and not _is_number(value):
-            value = "'" + value
-        if not _ODD(value):
-            return value
+    if isinstance(value, str) and value.startswith(_FORMULA_STARTS) and not _is_number(value):
+        value = "'" + value
     held = io.StringIO()
     # A second cell, because a row of one empty cell is written unlike an empty cell among others.
     csv.writer(held, lineterminator="\n").writerow([value, 0])

@@ -28,7 +28,7 @@ from layers.sources.files import gdal_silence, not_a_vector_file
 
 Item = TypeVar("Item")
 
-_ROWS = 16_384
+_ROWS = 32_768
 _BUFFER_BYTES = 1 << 20
 
 

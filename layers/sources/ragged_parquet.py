@@ -20,7 +20,7 @@ from gis.errors import LayerError, LayerUnavailableError
 from gis.ragged import Paths, flatten
 from layers.sources.geoparquet_file import ahead
 
-_ROWS = 32_768
+_ROWS = 65_536
 _BUFFER_BYTES = 1 << 20
 _VERTEX_BYTES = 16
 

@@ -22,6 +22,23 @@
 
     _updatePaths() {},
 
+    getEvents() {
+      return { ...L.Renderer.prototype.getEvents.call(this), move: this._onMove };
+    },
+
+    /* A map that is dragged beyond what was drawn is drawn again on the way, once per frame at most. */
+    _onMove() {
+      const map = this._map;
+      if (map._animatingZoom || this._isWaiting || !this._bounds) return;
+      const corner = map.containerPointToLayerPoint([0, 0]);
+      if (this._bounds.contains(L.bounds(corner, corner.add(map.getSize())))) return;
+      this._isWaiting = true;
+      requestAnimationFrame(() => {
+        this._isWaiting = false;
+        if (this._map && !this._map._animatingZoom) this._update();
+      });
+    },
+
     _update() {
       if (this._map._animatingZoom && this._bounds) return;
       L.Renderer.prototype._update.call(this);

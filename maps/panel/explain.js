@@ -44,6 +44,7 @@
       el("p", { class: "sub", text: siteClass.title }),
       verdict(parcels, siteClass, classIndex, i), parcelFacts(parcels, i), permissionPart(parcels, study, classIndex, i),
       ...brokenParts(parcels, siteClass, classIndex, i), criteriaPart(parcels, siteClass, classIndex, i),
+      feedPart(i),
       uncheckedPart(siteClass), withButton ? panel.compareButton(i) : null);
   };
 
@@ -61,10 +62,12 @@
 
   function rankText(parcels, study, k, i) {
     const { rank, isExact } = panel.rankAt(parcels, study, k, i);
-    const fill = { rank, n: study.classes[k].n_eligible };
-    // Under weights of the reader's own, the scores on the page are all there is.
-    if (isExact || !panel.isAsStudied(parcels, study, k)) return panel.phrase("rank_of", fill);
-    return panel.phrase("rank_about", fill);
+    const { n_eligible: n, n_held: held, is_partial: isPartial } = study.classes[k];
+    if (isExact) return panel.phrase("rank_of", { rank, n });
+    // Under weights of the reader's own, the parcels on the page are all that can be ranked.
+    if (!panel.isAsStudied(parcels, study, k)) return panel.phrase("rank_of", { rank, n: held });
+    if (isPartial) return panel.phrase("rank_after", { rank: parcels.columns["best_" + k].length, n });
+    return panel.phrase("rank_about", { rank, n });
   }
 
   function parcelFacts(parcels, i) {
@@ -148,6 +151,11 @@
           + " " + panel.percent(weight) })));
   }
 
+  function feedPart(i) {
+    const rows = panel.feedRows(i);
+    return rows.length ? section(panel.phrase("nearest_feeds"), facts(rows)) : null;
+  }
+
   function uncheckedPart(siteClass) {
     if (!siteClass.unchecked.length) return null;
     return section(panel.phrase("not_checked"), el("p", { class: "fine",
@@ -165,11 +173,17 @@
         [panel.phrase("feed_a"), feed(centre.feeds[0])], [panel.phrase("feed_b"), feed(centre.feeds[1])],
         [panel.phrase("demand_covered"), panel.number(centre.demand, 2) + " · "
           + panel.phrase("demand_points", { n: centre.n_demand })],
+        centre.runner_up ? [panel.phrase("runner_up"), centre.runner_up + (centre.runner_up_loss === null ? ""
+          : " · " + panel.phrase("runner_up_loss", { loss: panel.percent(centre.runner_up_loss) }))] : null,
         [panel.phrase("zone"), centre.zone], [panel.phrase("unit"), centre.unit],
         [panel.phrase("certainty"), centre.certainty],
       ]),
       el("p", { class: "fine", text: panel.phrase("share_of_demand", { share: panel.percent(study.edge.share) }) }));
   };
+
+  panel.explainHost = (host) => el("div", { class: "explain" },
+    el("h3", { text: host.name || host.id }), el("p", { class: "sub", text: panel.phrase("edge_other_plan") }),
+    facts([[panel.phrase("host"), panel.state.study.hosts[host.host].title], ["id", host.id]]));
 
   panel.explainFeature = function ({ layer, row }) {
     const rows = layer.fields.map((field) => [field.title, field.values[row], field])

@@ -49,7 +49,8 @@
   }
 
   function hostPart(study) {
-    const rows = Object.values(study.hosts).map((host) => row(
+    const used = new Set(study.edge.centres.map((centre) => centre.host));
+    const rows = Object.entries(study.hosts).filter(([kind]) => used.has(kind)).map(([, host]) => row(
       el("span", { class: "badge small", text: host.glyph, style: { background: host.colour } }), host.title));
     return el("div", { class: "part" }, heading(panel.phrase("edge_centres")), ...rows);
   }

@@ -9,7 +9,7 @@
     panel.state.topMarkers = L.layerGroup();
     panel.state.edgeMarkers = L.layerGroup();
     const edge = panel.state.study.edge;
-    for (const centre of edge ? edge.centres : []) edgeMarker(centre).addTo(panel.state.edgeMarkers);
+    for (const centre of edge ? edge.centres : []) panel.edgeMarker(centre, true).addTo(panel.state.edgeMarkers);
     panel.placeTopMarkers();
     panel.showMarkers(map);
   };
@@ -48,15 +48,16 @@
     });
   };
 
-  function edgeMarker(centre) {
+  /* Badge of an edge centre, or of a host that would be one in another plan. */
+  panel.edgeMarker = function (centre, isChosen) {
     const host = panel.state.study.hosts[centre.host];
     const badge = panel.element("div", { class: "badge", text: host.glyph, style: { background: host.colour } });
     const where = L.latLng(centre.lat, centre.lon);
     return L.marker(where, {
       icon: L.divIcon({ html: badge, className: "badge-holder", iconSize: EDGE_SIZE, iconAnchor: [13, 13] }),
       zIndexOffset: 500, title: centre.id + " " + centre.name, alt: centre.id,
-    }).on("click", () => panel.openPopup(where, panel.explainEdgeCentre(centre)));
-  }
+    }).on("click", () => panel.openPopup(where, isChosen ? panel.explainEdgeCentre(centre) : panel.explainHost(centre)));
+  };
 
   /* Boxes of the shown markers, in layer points, where no name may be written. */
   panel.markerBoxes = function () {

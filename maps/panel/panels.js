@@ -14,16 +14,17 @@
     panel.state.legendBody = legendBody;
     const legendCard = card("legend", legendBody, minor.legend);
     const inLanguages = (key, body) => card(key, body, minor[key]);
-    const tools = [panel.weightCard(inLanguages), panel.filterCard(inLanguages), panel.drawCard(inLanguages)];
+    const tools = [panel.weightCard(inLanguages), panel.filterCard(inLanguages), panel.drawCard(inLanguages),
+      panel.edgeCard(inLanguages)].filter(Boolean);
     tools.forEach((tool) => { tool.open = false; });
     // All stand at the left edge.
     takeTurns(...tools, legendCard);
-    const compare = panel.compareSheet();
+    const compare = panel.compareParts();
     const toolBox = el("div", { class: "tools" }, ...tools);
     const sheet = dataSheet(study.about);
     mapElement.before(topBar(study, sheet), banner(study));
-    mapElement.append(layerCard, legendCard, toolBox, footer(study), sheet, compare);
-    for (const part of [layerCard, legendCard, toolBox, sheet, compare]) {
+    mapElement.append(layerCard, legendCard, toolBox, footer(study), sheet, ...compare);
+    for (const part of [layerCard, legendCard, toolBox, sheet, ...compare]) {
       L.DomEvent.disableClickPropagation(part);
       L.DomEvent.disableScrollPropagation(part);
     }

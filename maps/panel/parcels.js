@@ -84,7 +84,7 @@
     if (panel.isAsStudied(parcels, study, k)) {
       const found = [];
       for (let r = 0; r < kept.length && found.length < most; r++) if (isShown[kept[r]]) found.push(kept[r]);
-      if (found.length === most || kept.length === study.classes[k].n_eligible) return found;
+      if (found.length === most || kept.length === study.classes[k].n_held) return found;
     }
     return panel.bestRows(parcels.scores.score, parcels.isEligible[k], isShown, most);
   };

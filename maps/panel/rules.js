@@ -2,7 +2,7 @@
 "use strict";
 
 (function (panel) {
-  const BITS_SET = Uint8Array.from({ length: 256 }, (_, byte) => byte.toString(2).replaceAll("0", "").length);
+  const BITS_SET = Uint8Array.from({ length: 256 }, (_, byte) => byte.toString(2).replace(/0/g, "").length);
 
   const isSet = (bits, i) => Boolean(bits) && ((bits[i >> 3] >> (i & 7)) & 1) === 1;
 

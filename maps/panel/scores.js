@@ -29,7 +29,7 @@
     for (let k = scale.n_below; k > 0; k--) values[code++] = scale.least - outside(k);
     for (let k = 0; k < scale.n_inside; k++) values[code++] = scale.least + scale.step * k;
     for (let k = 1; k <= scale.n_above; k++) values[code++] = k === scale.n_above ? Infinity : scale.least + span + outside(k);
-    return values;
+    return scale.is_whole ? values.map(Math.round) : values;
   }
 
   panel.rawValue = function (scores, classIndex, j, i) {
@@ -37,13 +37,15 @@
     return scores.codes[c] ? scores.values[c][scores.codes[c][i]] : NaN;
   };
 
-  /* Values outside the anchors are held in coarser steps. */
+  /* Values outside the anchors are held in coarser steps; counts are exact as long as these are less than one. */
   panel.isCoarse = function (scores, classIndex, j, i) {
     const c = scores.valueColumn[classIndex][j];
     const scale = scores.scales[c];
     const code = scale ? scores.codes[c][i] : 0;
-    return code > 0 && Number.isFinite(scores.values[c][code])
-      && (code <= scale.n_below || code > scale.n_below + scale.n_inside);
+    const value = code > 0 ? scores.values[c][code] : NaN;
+    if (!Number.isFinite(value)) return false;
+    if (scale.is_whole && Math.abs(value - scale.least) < scale.n_per_fold / 2) return false;
+    return code <= scale.n_below || code > scale.n_below + scale.n_inside;
   };
 
   const normalised = (criterion, value) => Number.isNaN(value) ? 0
@@ -54,7 +56,10 @@
     const c = scores.valueColumn[k][j];
     if (!scores.tables[k][j] && scores.codes[c]) {
       const criterion = study.classes[k].criteria[j];
-      scores.tables[k][j] = Float32Array.from(scores.values[c], (value) => normalised(criterion, value));
+      const values = scores.values[c];
+      const table = new Float32Array(values.length);
+      for (let code = 0; code < table.length; code++) table[code] = normalised(criterion, values[code]);
+      scores.tables[k][j] = table;
     }
     return scores.tables[k][j];
   }

@@ -4,11 +4,19 @@
 (function (panel) {
   const el = panel.element;
   const MOST_HITS = 8;
+  // Among very many parcels a search waits until the typing pauses.
+  const MANY = 100_000;
+  const PAUSE_MS = 200;
+  let waiting = 0;
 
   panel.searchBox = function () {
     const input = el("input", { type: "search", placeholder: panel.phrase("search"), "aria-label": panel.phrase("search") });
     const results = el("ul", { class: "hits", hidden: true });
-    input.addEventListener("input", () => showHits(input, results));
+    input.addEventListener("input", () => {
+      clearTimeout(waiting);
+      if (panel.state.parcels.n <= MANY) showHits(input, results);
+      else waiting = setTimeout(() => showHits(input, results), PAUSE_MS);
+    });
     input.addEventListener("keydown", (event) => {
       if (event.key === "Enter" && results.querySelector("button")) results.querySelector("button").click();
       if (event.key === "Escape") results.hidden = true;

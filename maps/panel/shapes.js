@@ -151,6 +151,7 @@
     return best / STEPS;
   };
 
+  panel.toSegment = toSegment;
   function toSegment(x, y, ax, ay, bx, by) {
     const dx = bx - ax;
     const dy = by - ay;

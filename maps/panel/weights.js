@@ -35,7 +35,7 @@
     const { scores, k } = active();
     const total = weights.reduce((a, b) => a + b, 0);
     if (!(total > 0)) throw new Error("all weights are 0");
-    scores.weights[k] = Math.abs(total - 1) < 1e-9 ? [...weights] : weights.map((weight) => weight / total);
+    scores.weights[k] = Math.abs(total - 1) < 1e-6 ? [...weights] : weights.map((weight) => weight / total);
     restHeld = null;
     panel.refreshScores();
   }
@@ -52,8 +52,9 @@
 
   /* Give criterion j a weight while the others share what is left in their proportion. Steps of one slider reuse
      what the other criteria add up to; `isLast` scores from the ground up. */
-  panel.moveWeight = function (j, weight, isLast) {
-    const { scores, study, k } = active();
+  panel.moveWeight = function (j, wanted, isLast) {
+    const { scores, study, k, criteria } = active();
+    const weight = criteria.length === 1 ? 1 : Math.min(Math.max(wanted, 0), 1);
     if (!restHeld || restHeld.k !== k || restHeld.j !== j) {
       restHeld = { k, j, weights: withoutOne(scores.weights[k], j), base: panel.holdRest(scores, study, k, j) };
     }

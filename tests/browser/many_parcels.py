@@ -9,6 +9,7 @@ import numpy as np
 import shapely
 from numpy.typing import NDArray
 
+from siting.census import count_all
 from siting.scoring import rank_of, score_of
 from siting.types import Criterion, SiteScores, StudyResult
 
@@ -30,7 +31,7 @@ def repeated(result: StudyResult, n: int) -> StudyResult:
     distances = np.column_stack([_nearest(corner, rng) for _ in range(N_DISTANCES)])
     distances[rng.random(distances.shape) < 0.01] = np.nan
     scores = tuple(_scores(own, pick, distances, candidates) for own in result.scores)
-    return dataclasses.replace(result, candidates=candidates, scores=scores)
+    return dataclasses.replace(result, candidates=candidates, scores=scores, census=count_all(candidates, scores))
 
 
 def _shapes(corner: NDArray[np.float64], size: NDArray[np.float64]) -> NDArray[np.object_]:

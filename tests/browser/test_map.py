@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import importlib.util
+import json
 import shutil
 import tomllib
 from collections.abc import Iterator
@@ -11,9 +12,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from types import ModuleType
 
+import geopandas as gpd
 import numpy as np
 import pytest
+from pyproj import Geod, Transformer
 
+from gis.datum import wgs84_to_gcj02
 from maps._packing_values import score_error
 from maps.folium_map import render_map
 from siting.scoring import score_of
@@ -27,6 +31,7 @@ CHROMIUM = next((found for name in ("chromium", "chromium-browser", "google-chro
                 None)
 IMAGE_ATTACK = "<img src=x onerror=alert(1)>"
 SCRIPT_ATTACK = "</script><script>alert(1)</script>"
+TEMPLATE_ATTACK = "{{ 7*7 }}{% raw %}"
 
 
 def _load(path: Path) -> ModuleType:
@@ -120,6 +125,16 @@ def test_page_draws_from_a_file_and_asks_for_nothing(browser, files, language):
     seen.page.context.close()
 
 
+def test_page_opens_in_browsers_without_a_base64_reader_of_their_own(browser, files):
+    context = browser.new_context(offline=True)
+    page = context.new_page()
+    page.add_init_script("delete Uint8Array.fromBase64")
+    page.goto(files["zh"].as_uri())
+    page.evaluate("() => window.suanzhi.ready")
+    assert page.evaluate("() => [typeof Uint8Array.fromBase64, suanzhi.stats().parcels]") == ["undefined", 32]
+    context.close()
+
+
 def test_canvas_shows_each_parcel_in_its_class_colour_and_the_hole_empty(zh_map):
     """Read pixels of the parcel canvas: the middle of an eligible parcel, and of the hole of number 9."""
     colours = zh_map.page.evaluate("""(holed) => {
@@ -137,6 +152,21 @@ def test_canvas_shows_each_parcel_in_its_class_colour_and_the_hole_empty(zh_map)
     }""", IMAGE_ATTACK)
     assert colours["best"] == [0x17, 0x2F, 0x78, 255]
     assert colours["hole"][3] == 0
+
+
+def test_map_is_drawn_while_it_is_dragged(zh_map):
+    page = zh_map.page
+    covers = """() => {
+        const { map, parcelCanvas } = suanzhiPanel.state, corner = map.containerPointToLayerPoint([0, 0]);
+        return parcelCanvas._bounds.contains(L.bounds(corner, corner.add(map.getSize())));
+    }"""
+    page.mouse.move(900, 600)
+    page.mouse.down()
+    for step in range(1, 9):
+        page.mouse.move(900 - 60 * step, 600 - 30 * step)
+        page.wait_for_timeout(60)
+    assert page.evaluate(covers)
+    page.mouse.up()
 
 
 def test_click_on_a_parcel_explains_it(zh_map):
@@ -165,6 +195,22 @@ def test_hostile_names_are_text(zh_map):
     assert SCRIPT_ATTACK in zh_map.popup()
     assert zh_map.page.locator(".leaflet-popup-content img").count() == 0
     assert zh_map.page.locator(".folium-map script").count() == 0
+
+
+def test_parcel_names_the_two_nearest_substations_of_its_voltage(zh_map):
+    result = _small_study().build_small_result()
+    stations = result.city_layers.frame("substations")
+    stations = stations[stations["voltage_kv"] >= 110.0]
+    for parcel_id in ("P-0013", IMAGE_ATTACK, SCRIPT_ATTACK):
+        shape = result.candidates.set_index("parcel_id").geometry[parcel_id]
+        near = stations.assign(distance_m=stations.distance(shape)).nsmallest(2, "distance_m")
+        feeds = zh_map.page.evaluate(
+            "(id) => suanzhiPanel.feedsOf(suanzhiPanel.state.parcels.ids.rowOf(id))", parcel_id)
+        assert [feed["name"] for feed in feeds] == list(near["name"])
+        assert [feed["voltage"] for feed in feeds] == list(near["voltage_kv"])
+        assert [feed["distance"] for feed in feeds] == pytest.approx(list(near["distance_m"]), abs=0.1)
+    zh_map.page.evaluate("() => suanzhi.select('P-0013')")
+    assert "最近的可供电变电站" in zh_map.popup()
 
 
 def test_excluded_parcel_names_measure_limit_and_strictness(zh_map):
@@ -260,7 +306,7 @@ def test_edge_centre_tells_of_host_and_two_feeds(zh_map):
 
 def test_data_sheet_lists_sources_and_what_is_missing(zh_map):
     zh_map.page.locator(".data-button").click()
-    text = zh_map.page.locator(".sheet").inner_text()
+    text = zh_map.page.locator(".sheet:not(.compare)").inner_text()
     assert "淹没水深" in text
     assert "32 / 32 / 0 / 0" in text
 
@@ -408,6 +454,165 @@ def test_saved_weights_are_a_table_that_a_study_file_may_hold(medium_map, medium
     assert list(saved["weights"]) == ["large"]
     assert sum(saved["weights"]["large"].values()) == pytest.approx(1.0, abs=1e-9)
     assert saved["weights"]["large"] == pytest.approx(page.evaluate("() => suanzhi.weights()"), abs=2e-5)
+
+
+def test_filters_keep_what_meets_all_of_them(medium_map, medium_result):
+    page, scores = medium_map.page, medium_result.scores[0]
+    candidates = medium_result.candidates
+    area = candidates["area_m2"].to_numpy()
+    rule = [r.rule_id for r in scores.exclusions.rules].index("GB-A-railway")
+    questions = [
+        ({"state": "eligible"}, scores.eligible),
+        ({"rule": "GB-A-railway"}, scores.exclusions.broken[:, rule]),
+        ({"land_use": ["farmland"], "area": [1500, None]}, (candidates["land_use"] == "farmland") & (area >= 1500)),
+        ({"zone": ["Core zone"]}, candidates["zone_id"] == "core"),
+        ({"permission": ["controlled"]}, candidates["zone_id"] == "guarantee"),
+        ({"permission": ["none"]}, candidates["zone_id"] == ""),
+        ({"score": [0.5, 0.6]}, (scores.score >= 0.5) & (scores.score <= 0.6)),
+        ({"coverage": [0.9, None]}, scores.data_coverage >= 0.9),
+    ]
+    for asked, wanted in questions:
+        page.evaluate("(filter) => suanzhi.setFilter(filter)", asked)
+        count = np.count_nonzero(wanted)
+        assert 0 < count < 3_000
+        assert page.evaluate("() => suanzhi.seen()") == pytest.approx(count, abs=1), asked
+    page.evaluate("() => suanzhi.setFilter({zone: ['Core zone'], state: 'eligible'})")
+    zone_of = dict(zip(candidates["parcel_id"], candidates["zone_id"], strict=True))
+    top = page.evaluate("() => suanzhi.top(20)")
+    assert {zone_of[row["parcel_id"]] for row in top} == {"core"}
+    page.evaluate("() => suanzhi.setFilter(null)")
+    assert page.evaluate("() => suanzhi.seen()") == 3_000
+    assert page.evaluate("() => { try { suanzhi.setFilter({zones: []}); } catch (error) { return error.message; } }"
+                         ).startswith("unknown filter zones")
+
+
+def test_filter_card_and_export_agree(zh_map, tmp_path):
+    page = zh_map.page
+    page.locator(".card.filters summary").click()
+    page.select_option("select[data-filter='state']", "eligible")
+    page.select_option("select[data-filter='land_use']", label="工业用地")
+    with page.expect_download() as saving:
+        page.locator(".save-selection").click()
+    saving.value.save_as(tmp_path / "selection.geojson")
+    frame = gpd.read_file(tmp_path / "selection.geojson")
+    assert page.locator(".filter-count").inner_text() == f"显示 {len(frame)} / 32 个地块"
+    assert 0 < len(frame) < 10
+    assert set(frame["land_use"]) == {"工业用地"}
+    assert frame["eligible"].all()
+    page.locator(".filter-body .presets button").first.click()
+    assert page.evaluate("() => suanzhi.seen()") == 32
+
+
+def test_exported_shapes_are_the_parcels_with_holes_and_parts(zh_map, tmp_path):
+    (tmp_path / "all.geojson").write_text(zh_map.page.evaluate("() => suanzhi.selection()"), encoding="utf-8")
+    frame = gpd.read_file(tmp_path / "all.geojson").set_index("parcel_id").to_crs("EPSG:4547")
+    given = _small_study().build_small_result().candidates.set_index("parcel_id")
+    assert len(frame) == 32
+    assert frame.geometry.is_valid.all()
+    for parcel_id, shape in given.geometry.items():
+        assert frame.geometry[parcel_id].symmetric_difference(shape).area < 0.05 * shape.length
+    assert frame.geometry[IMAGE_ATTACK].geom_type == "Polygon"
+    assert len(frame.geometry[IMAGE_ATTACK].interiors) == 1
+    assert frame.geometry[SCRIPT_ATTACK].geom_type == "MultiPolygon"
+    assert frame["main_reason"].dropna().isin(["POL-closed", "GB-A-railway", "water-overlap"]).all()
+
+
+def test_coordinates_are_those_of_the_grid_and_of_gcj02(zh_map):
+    lon, lat = np.array([113.2, 113.66, 114.5]), np.array([34.1, 34.76, 35.02])
+    east, north = Transformer.from_crs(4326, 4547, always_xy=True).transform(lon, lat)
+    moved_lon, moved_lat = wgs84_to_gcj02(lon, lat)
+    for at in range(3):
+        where = [float(lon[at]), float(lat[at])]
+        grid = zh_map.page.evaluate("(p) => suanzhiPanel.toGrid(suanzhiPanel.state.study.grid, ...p)", where)
+        assert grid == pytest.approx([east[at], north[at]], abs=0.002)
+        assert zh_map.page.evaluate("(p) => suanzhiPanel.toGcj02(...p)", where) == pytest.approx(
+            [moved_lon[at], moved_lat[at]], abs=1e-9)
+    zh_map.page.mouse.move(700, 500)
+    text = zh_map.page.locator(".coordinates").inner_text()
+    assert "WGS84" in text
+    assert "CGCS2000 EPSG:4547" in text
+    assert "GCJ-02" in text
+
+
+def test_polygon_is_measured_and_keeps_the_parcels_in_it(zh_map):
+    page = zh_map.page
+    page.locator(".card.draw summary").click()
+    page.locator("[data-draw='draw_start']").click()
+    corners = page.evaluate("""() => {
+        const { map, parcels } = suanzhiPanel.state, box = map.getContainer().getBoundingClientRect();
+        const at = (id, dx, dy) => {
+            const p = map.latLngToContainerPoint(suanzhiPanel.centreLatLng(parcels.shapes, parcels.ids.rowOf(id)));
+            return [p.x + box.left + dx, p.y + box.top + dy];
+        };
+        return [at("P-0010", -25, 25), at("P-0012", 25, 25), at("P-0020", 25, -25), at("P-0019", -85, -25)];
+    }""")
+    for corner in corners:
+        page.mouse.click(*corner)
+        page.wait_for_timeout(300)  # two clicks at once would be a double click, which zooms
+    told = page.locator(".draw-body .measured").inner_text()
+    assert "长度" in told
+    assert "km²" in told
+    page.locator("[data-draw='draw_take']").click()
+    kept = {f["properties"]["parcel_id"] for f in json.loads(page.evaluate("() => suanzhi.selection()"))["features"]}
+    assert {"P-0010", "P-0011", "P-0012", "P-0019", "P-0020"} <= kept
+    assert len(kept) <= 6
+    page.locator("[data-draw='draw_clear']").click()
+    assert page.evaluate("() => suanzhi.seen()") == 32
+    assert page.locator(".leaflet-popup").count() == 0  # a click while drawing explains nothing
+
+
+def test_length_is_that_on_the_ground(zh_map):
+    length = zh_map.page.evaluate("() => suanzhiPanel.distanceM(L.latLng(34.76, 113.6), L.latLng(34.80, 113.7))")
+    true = Geod(ellps="GRS80").inv(113.6, 34.76, 113.7, 34.80)[2]
+    assert length == pytest.approx(true, rel=2e-4)
+
+
+def test_three_parcels_stand_side_by_side(zh_map):
+    page = zh_map.page
+    for parcel_id in ("P-0003", "P-0012", IMAGE_ATTACK, SCRIPT_ATTACK):
+        page.evaluate("(id) => suanzhi.select(id)", parcel_id)
+        page.locator(".leaflet-popup-content .compare-button").last.click()
+    assert page.locator(".compare-bar .chip").all_inner_texts() == ["P-0012", IMAGE_ATTACK, SCRIPT_ATTACK]
+    page.locator(".compare-bar .open").click()
+    columns = page.locator(".compare .columns > div")
+    assert columns.count() == 3
+    assert IMAGE_ATTACK in columns.nth(1).inner_text()
+    assert page.locator(".compare img, .compare script").count() == 0
+    columns.first.locator(".drop").click()
+    assert columns.count() == 2
+    page.locator(".compare .clear").click()
+    assert not page.locator(".compare-bar").is_visible()
+
+
+def test_slider_walks_the_curve_of_edge_centres(zh_map):
+    page = zh_map.page
+    page.locator(".card.edge_number summary").click()
+    told = page.locator(".edge-body p")
+    assert "2 个中心覆盖需求 85.7 %" in told.inner_text()
+    slider = page.locator(".edge-count")
+    slider.fill("0")
+    assert page.locator(".badge-holder").count() == 1
+    assert "1 个中心覆盖需求 57.1 %" in told.inner_text()
+    assert not page.locator("input[data-layer='feed_lines']").is_checked()
+    page.locator(".badge-holder").first.click()
+    assert IMAGE_ATTACK in zh_map.popup()
+    slider.fill("2")
+    assert page.locator(".badge-holder").count() == 3
+    assert "末一个增加 0 %" in told.inner_text()
+    page.locator(".edge-body .presets button").click()
+    assert page.locator(".badge-holder").count() == 2
+    assert page.locator("input[data-layer='feed_lines']").is_checked()
+
+
+def test_hostile_names_are_text_in_lists_and_choices(zh_map):
+    page = zh_map.page
+    for card in ("weights", "filters"):
+        page.locator(f".card.{card} summary").click()
+    assert TEMPLATE_ATTACK in page.locator("select[data-filter='district']").inner_text()
+    listed = page.locator(".top-list .id").all_text_contents()
+    wanted = {row["parcel_id"] for row in page.evaluate("() => suanzhi.top(20)")}
+    assert set(listed) == wanted
+    assert page.locator(".tools img, .tools script").count() == 0
 
 
 @pytest.fixture(scope="module")

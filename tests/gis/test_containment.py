@@ -117,3 +117,16 @@ def test_nothing_to_place_and_nowhere_to_place_it():
     assert containment.largest_overlap(_array([]), _array([box(0, 0, 1, 1)])).tolist() == []
     assert containment.largest_overlap(_array([box(0, 0, 1, 1)]), _array([])).tolist() == [-1]
     assert containment.largest_overlap(_array([box(0, 0, 1, 1)]), _array([None, Polygon()])).tolist() == [-1]
+
+
+def test_laid_out_or_not_one_set_or_several_the_answer_is_the_same():
+    parcels, zones = _parcels(150, 5, 200.0), _wavy_zones(200)
+    halves = _array([box(*ORIGIN - 2_000, ORIGIN[0] + 4_000, ORIGIN[1] + 12_000),
+                     box(ORIGIN[0] + 4_000, ORIGIN[1] - 2_000, *ORIGIN + 12_000)])
+    expected = [containment.largest_overlap(parcels, areas) for areas in (zones, halves)]
+    areas = [containment.lay_out_areas(areas) for areas in (zones, halves)]
+    for given_ in (parcels, proximity.lay_out(parcels)):
+        for found in (containment.largest_overlaps(given_, areas),
+                      [containment.largest_overlap(given_, one) for one in areas]):
+            assert [rows.tolist() for rows in found] == [rows.tolist() for rows in expected]
+    assert len(set(expected[0])) > 8

@@ -54,6 +54,17 @@ def test_each_case_has_its_status_and_reason(geometry, status, word):
         assert not shapely.has_z(found.geometries[0])
 
 
+@pytest.mark.parametrize("rows", [1, 2, 5])
+def test_repair_does_not_depend_on_its_chunks(monkeypatch, rows):
+    given_ = _array(box(0, 0, 2, 2), SPIKED, None, LineString([(0, 0), (np.inf, 1)]), BOW_TIE, box(5, 5, 6, 6), SPIKED)
+    whole = vector.repair(given_)
+    monkeypatch.setattr(vector, "_ROWS_PER_CHUNK", rows)
+    parts = vector.repair(given_)
+    assert parts.status.tolist() == whole.status.tolist()
+    assert parts.reasons == whole.reasons
+    assert shapely.to_wkt(parts.geometries).tolist() == shapely.to_wkt(whole.geometries).tolist()
+
+
 def test_repair_keeps_area_dimension_and_order():
     found = vector.repair(_array(box(0, 0, 2, 2), SPIKED, None, LineString([(0, 0), (0, 5)])))
     assert list(found.status) == ["accepted", "repaired", "rejected", "accepted"]

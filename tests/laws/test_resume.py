@@ -38,7 +38,8 @@ from suanzhi.console import Console
 from suanzhi.running import run_and_write
 print("ready", flush=True)
 console = Console(language="zh", is_quiet=True, shows_traceback=False)
-run_and_write(sys.argv[2], Path(sys.argv[1]), {N_PARCELS}, console, is_resumable=True, rows_per_partition={ROWS})
+run_and_write(sys.argv[2], Path(sys.argv[1]), {N_PARCELS}, console, is_resumable=True, rows_per_partition={ROWS},
+              largest_in_memory=int(sys.argv[3]))
 """
 
 
@@ -50,10 +51,10 @@ def study(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @contextmanager
-def started(study: Path, out: Path) -> Iterator[subprocess.Popen[str]]:
+def started(study: Path, out: Path, largest_in_memory: int = 10_000) -> Iterator[subprocess.Popen[str]]:
     """Run until the end of the block at most."""
-    with subprocess.Popen([sys.executable, "-c", RUN, str(out), str(study)], stdout=subprocess.PIPE,
-                          stderr=subprocess.PIPE, text=True) as process:
+    command = [sys.executable, "-c", RUN, str(out), str(study), str(largest_in_memory)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
         try:
             assert process.stdout is not None
             ready = process.stdout.readline()
@@ -64,8 +65,8 @@ def started(study: Path, out: Path) -> Iterator[subprocess.Popen[str]]:
             process.communicate()
 
 
-def run(study: Path, out: Path) -> None:
-    with started(study, out) as process:
+def run(study: Path, out: Path, largest_in_memory: int = 10_000) -> None:
+    with started(study, out, largest_in_memory) as process:
         _, complaint = process.communicate(timeout=300)
         assert process.returncode == 0, complaint
 
@@ -124,6 +125,27 @@ def test_killed_between_parts_and_resumed(study: Path, whole: tuple[dict[str, st
         assert process.returncode == 0, complaint
     assert contents(tmp_path) == whole[0]
     assert not (tmp_path / ".parts").exists()
+
+
+def test_batch_by_batch_killed_and_resumed(tmp_path: Path) -> None:
+    """What is said of every parcel is said in the same bytes, whether they are held whole or read in batches."""
+    parcels = load_layers(layer_specs(PACK, STUDY), metric_crs=PACK.metric_crs, n_parcels=N_PARCELS,
+                          seed=STUDY.seed).frame("parcels")
+    parcels.drop(columns="certainty").to_parquet(tmp_path / "parcels.parquet", row_group_size=70)
+    study = tmp_path / "study.toml"
+    study.write_text('name = "large"\ncity = "zhengzhou"\nclasses = ["large"]\n[edge]\nn_facilities = 0\n'
+                     '[layers.parcels]\npath = "parcels.parquet"\n')
+    run(study, tmp_path / "whole")
+    run(study, tmp_path / "batches", largest_in_memory=100)
+    with started(study, tmp_path / "killed", largest_in_memory=100) as process:
+        wait_for(tmp_path / "killed", 1, process)
+    assert 1 <= len(kept(tmp_path / "killed")) <= 2
+    run(study, tmp_path / "killed", largest_in_memory=100)
+    whole, batches, killed = (contents(tmp_path / name) for name in ("whole", "batches", "killed"))
+    assert killed == batches
+    same = {"parcels.csv", "parcels_zh.csv", "layers/parcels.geojson", "layers/parcels_zh.geojson",
+            "top_candidates.csv", "layers/top_candidates.geojson", "ledger.csv"}
+    assert {name: batches[name] for name in same} == {name: whole[name] for name in same}
 
 
 PACK = load_pack("zhengzhou")

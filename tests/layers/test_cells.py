@@ -7,8 +7,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from layers.cells import parsed
+from layers.cells import coded, is_arrow_text, parsed, trimmed
+from layers.conversion import parse_text
 
 
 def shown(value: Any) -> str | None:
@@ -46,3 +49,30 @@ def test_results_that_are_lists_stay_one_per_cell() -> None:
     found = parsed(pd.Series(["ab", "cd", None], dtype=object), lambda value: list(value or "--"))
     assert found.tolist() == [["a", "b"], ["c", "d"], ["-", "-"]]
     assert found.shape == (3,)
+
+
+WORDS = st.sampled_from(["", " ", "\u3000甲 ", "甲", "\x1cb\x85", "b"])
+WORDS = st.sampled_from(["", " ", "\u3000甲 ", "甲", "\x1cb\x85", "b"])
+CELLS = st.lists(st.one_of(st.none(), st.text(max_size=4), WORDS))
+
+
+@given(CELLS)
+def test_trimmed_text_is_what_parsing_each_cell_gives(cells: list[str | None]) -> None:
+    column = pd.Series(cells, dtype="str")
+    assert is_arrow_text(column)
+    assert trimmed(column).tolist() == [parse_text(cell) for cell in cells]
+
+
+@given(CELLS)
+def test_trimmed_text_that_repeats_itself_is_one_object(cells: list[str | None]) -> None:
+    column = pd.Series([cell for cell in cells for _ in range(3)], dtype="str")
+    found = trimmed(column).tolist()
+    assert found == [parse_text(cell) for cell in cells for _ in range(3)]
+    if cells:
+        assert all(one is other for one, other in zip(found[::3], found[1::3], strict=True))
+
+
+def test_coded_cells_point_at_their_results() -> None:
+    places, results = coded(pd.Series(["a", None, "b", "a"], dtype="str"), lambda value: f"<{value}>")
+    assert results[places].tolist() == ["<a>", "<None>", "<b>", "<a>"]
+    assert len(results) == 3

@@ -19,6 +19,7 @@ from maps.folium_map import PANEL_SCRIPTS, PANEL_STYLES, render_map
 from maps.map_layers import MOST_LINE_VERTICES, map_layers, pack_layer, thin_lines, variant_of
 from maps.map_phrases import PHRASES
 from maps.map_study import banner_lines, study_data
+from siting.city_pack import load_pack
 
 BLOCK = re.compile(r'<script type="application/octet-stream" id="suanzhi-([\w-]+)" data-kind="\w+">([^<]*)</script>')
 
@@ -207,3 +208,48 @@ def test_progress_counts_to_the_end(small_result):
     render_map(small_result, progress=note)
     assert told[-1][0] == told[-1][1]
     assert [done for done, _ in told] == sorted(done for done, _ in told)
+
+
+def test_weights_of_the_pack_stand_beside_those_of_the_study(small_result):
+    own = dataclasses.replace(small_result.study, weights=(("large", "power_distance_m", 1.0),))
+    criteria = study_data(dataclasses.replace(small_result, study=own), "zh")["classes"][0]["criteria"]
+    shipped = {c.criterion_id: c.weight for c in load_pack("zhengzhou").criteria_for("large")}
+    assert {c["id"]: c["pack_weight"] for c in criteria} == {c["id"]: shipped.get(c["id"]) for c in criteria}
+    assert criteria[0]["pack_weight"] not in (None, criteria[0]["weight"])
+    lost = dataclasses.replace(own, city="/nowhere/pack.toml")
+    criteria = study_data(dataclasses.replace(small_result, study=lost), "zh")["classes"][0]["criteria"]
+    assert {c["pack_weight"] for c in criteria} == {None}
+
+
+def test_grid_of_the_run_is_told_where_it_is_transverse_mercator(small_result):
+    grid = study_data(small_result, "zh")["grid"]
+    assert grid["name"] == "CGCS2000 EPSG:4547"
+    assert (grid["central_meridian"], grid["false_easting"], grid["scale"]) == (114.0, 500_000.0, 1.0)
+    layers = dataclasses.replace(small_result.city_layers, metric_crs="EPSG:3857")
+    assert study_data(dataclasses.replace(small_result, city_layers=layers), "zh")["grid"] is None
+
+
+def test_curve_without_known_hosts_is_left_out(small_result):
+    assert [step["n"] for step in study_data(small_result, "zh")["edge"]["curve"]] == [1, 2, 3]
+    small_result.edge_plan.curve["host_ids"] = ["SUB2", "SUB2 nowhere", "SUB2 ROOM0 ROOM1"]
+    assert study_data(small_result, "zh")["edge"]["curve"] == []
+
+
+def test_study_that_holds_only_its_best_says_so(small_result):
+    kept = np.flatnonzero((small_result.scores[0].rank > 0) & (small_result.scores[0].rank < 6))
+    scores = tuple(dataclasses.replace(
+        own, raw=own.raw[kept], score=own.score[kept], rank=own.rank[kept], data_coverage=own.data_coverage[kept],
+        permissions=tuple(own.permissions[row] for row in kept), exclusions=dataclasses.replace(
+            own.exclusions, measured=own.exclusions.measured[kept], shortfall=own.exclusions.shortfall[kept]))
+        for own in small_result.scores)
+    part = dataclasses.replace(small_result, candidates=small_result.candidates.iloc[kept], scores=scores)
+    data = study_data(part, "en")
+    assert data["footer"][0] == "The best 5 of 32 candidates are on this map"
+    assert (data["classes"][0]["n_eligible"], data["classes"][0]["is_partial"]) == (21, True)
+    assert "best 5" not in " ".join(study_data(small_result, "en")["footer"])
+    assert render_map(part)
+
+
+def test_parcels_are_in_the_page_once(page):
+    assert page.count('id="suanzhi-parcels"') == 1
+    assert len(dict(BLOCK.findall(page))["parcels"]) > 1_000

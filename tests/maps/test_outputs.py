@@ -130,6 +130,9 @@ def test_the_manifest_accounts_for_every_file_and_row(small_result, tmp_path):
     large = manifest["results"]["classes"][0]
     assert (large["class_id"], large["n_candidates"], large["n_eligible"]) == ("large", 32, 21)
     assert len(large["top_parcel_ids"]) == 5
+    coverage = small_result.scores[0].data_coverage
+    assert large["data_coverage"] == pytest.approx(
+        {"least": coverage.min(), "mean": coverage.mean(), "greatest": coverage.max()}, abs=1e-4)
     assert manifest["results"]["edge_plan"]["demand_covered"] == 15.0
     assert {"python", "numpy", "shapely", "geopandas"} <= set(manifest["versions"])
 

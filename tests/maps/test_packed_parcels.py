@@ -247,6 +247,16 @@ def test_scores_under_any_weights_are_within_the_stated_error(monkeypatch, small
             assert np.abs(exact - packed_score).max() <= error * 1.001
 
 
+def test_counts_come_back_whole(small_result):
+    first, _ = small_result.scores
+    first.raw[:, 3] = np.arange(32.0) * 3.0
+    order = np.arange(32)
+    _, scales, arrays = pack_values((first,), order)
+    assert scales[3].is_whole
+    assert not scales[0].is_whole
+    np.testing.assert_array_equal(values_of(scales[3])[arrays["raw_3"]], first.raw[:, 3])
+
+
 def test_columns_that_classes_share_are_packed_once(small_result, packed):
     meta, arrays, _ = packed
     assert meta["value_column"][0] == meta["value_column"][1]
@@ -312,6 +322,13 @@ def test_best_rows_are_the_ranks_of_the_study(small_result, packed):
         again = order[arrays[f"best_{k}"]]
         np.testing.assert_array_equal(scores.rank[again], np.arange(1, len(again) + 1))
         assert len(again) == scores.eligible.sum() == len(best_rows(scores))
+
+
+def test_ranks_end_where_a_candidate_is_not_there(small_result):
+    scores = small_result.scores[0]
+    kept = np.flatnonzero(scores.rank != 4)
+    part = dataclasses.replace(scores, rank=scores.rank[kept])
+    np.testing.assert_array_equal(part.rank[best_rows(part)], [1, 2, 3])
 
 
 def test_words_and_areas_come_back(small_result, packed):

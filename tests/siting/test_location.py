@@ -2,41 +2,11 @@
 
 from __future__ import annotations
 
-from itertools import combinations
-
 import numpy as np
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 from gis.errors import InfeasibleError
 from siting.location import SideConditions, coverage_curve, max_covering, p_center, p_median, set_covering
-
-
-def brute_force(cost: np.ndarray, demand: np.ndarray, p: int, radius: float) -> float:
-    covers = cost <= radius
-    return max(float(demand[covers[:, list(sites)].any(axis=1)].sum())
-               for sites in combinations(range(cost.shape[1]), p))
-
-
-@settings(max_examples=60, deadline=None)
-@given(st.data())
-def test_equals_brute_force(data: st.DataObject) -> None:
-    n_demand, n_sites = data.draw(st.integers(1, 12)), data.draw(st.integers(1, 7))
-    points = st.tuples(st.integers(0, 20), st.integers(0, 20))
-    demand_at = np.array(data.draw(st.lists(points, min_size=n_demand, max_size=n_demand)), dtype=float)
-    sites_at = np.array(data.draw(st.lists(points, min_size=n_sites, max_size=n_sites)), dtype=float)
-    demand = np.array(data.draw(st.lists(st.integers(0, 9), min_size=n_demand, max_size=n_demand)), dtype=float)
-    p, radius = data.draw(st.integers(1, n_sites)), data.draw(st.floats(0, 15))
-    cost = np.hypot(*(demand_at[:, None] - sites_at).transpose(2, 0, 1))
-    found = max_covering(cost, demand, n_facilities=p, service_radius=radius)
-    assert found.objective_value == pytest.approx(brute_force(cost, demand, p, radius))
-    assert found.bound >= found.objective_value - 1e-6
-    assert len(found.chosen) == len(set(found.chosen)) == p
-    served = found.assignment >= 0
-    assert set(found.assignment[served]) <= set(found.chosen)
-    assert (cost[served, found.assignment[served]] <= radius).all()
-    assert demand[served].sum() == pytest.approx(found.objective_value)
 
 
 def test_tie_is_broken_by_shorter_distance() -> None:

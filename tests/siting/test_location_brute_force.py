@@ -125,8 +125,8 @@ def compare(case: Case, value_of: Callable[[tuple[int, ...]], float], is_least: 
     assert sign * fast.bound <= sign * best + 1e-6 <= sign * fast.objective_value + 2e-6
 
 
-MANY = settings(max_examples=120, deadline=None, suppress_health_check=[HealthCheck.too_slow], derandomize=True)
-FEWER = settings(MANY, max_examples=50)
+MANY = settings(max_examples=80, deadline=None, suppress_health_check=[HealthCheck.too_slow], derandomize=True)
+FEWER = settings(MANY, max_examples=30)
 
 
 @MANY

@@ -9,11 +9,20 @@ import geopandas as gpd
 import numpy as np
 import pandas as pd
 import pytest
-from shapely.geometry import MultiPolygon, Point, box
+import shapely
+from shapely.geometry import GeometryCollection, LineString, MultiPoint, MultiPolygon, Point, Polygon, box
 
 from gis.bilingual import Text
 from gis.errors import ExportError
-from layers.exports.geoparquet import TITLE_KEY, geometry_types, read_column, read_row, require_pyarrow, write_parquet
+from layers.exports.geoparquet import (
+    TITLE_KEY,
+    geometry_types,
+    read_column,
+    read_row,
+    require_pyarrow,
+    wkb_in_degrees,
+    write_parquet,
+)
 
 pq = pytest.importorskip("pyarrow.parquet")
 
@@ -103,3 +112,26 @@ def test_without_pyarrow_the_remedy_is_named(monkeypatch):
         require_pyarrow(Text(zh="地块", en="parcels"))
     assert "pip install suanzhi[parquet]" in caught.value.text.en
     assert "pip install suanzhi[parquet]" in caught.value.text.zh
+
+
+def test_coordinates_are_moved_in_the_bytes_of_any_geometry():
+    square = box(471000, 3847000, 471010, 3847010)
+    holed = box(471000, 3847000, 471900, 3847900).difference(square.buffer(100, cap_style="square"))
+    line = LineString([(471000, 3847000, 5.0), (471020, 3847030, 6.0)])
+    inner = GeometryCollection([Point(471005, 3847000), MultiPolygon([holed, square]), Polygon()])
+    given = gpd.GeoSeries([square, None, holed, line, Polygon(), Point(), MultiPoint([(471000, 3847000), (471001, 1)]),
+                           GeometryCollection([inner, line, square])], crs="EPSG:4547")
+    found = shapely.from_wkb(wkb_in_degrees(given).to_pylist())
+    flat = gpd.GeoSeries(shapely.force_2d(np.asarray(given.array, dtype=object)), crs=given.crs)
+    wanted = np.asarray(flat.to_crs("EPSG:4326").array, dtype=object)
+    assert shapely.to_wkb(found).tolist() == shapely.to_wkb(wanted).tolist()
+    assert len(wkb_in_degrees(given.iloc[:0])) == 0
+
+
+def test_categorical_words_are_plain_text_in_the_file(tmp_path):
+    frame = _frame()
+    coded = frame.assign(word=pd.Categorical.from_codes(
+        [0, -1, 1, 0, 2, -1, 0, 1, 1, 0], categories=pd.Index(["甲", "乙", "\ud800"], dtype=object)))
+    plain = frame.assign(word=pd.Series(["甲", None, "乙", "甲", "\ud800", None, "甲", "乙", "乙", "甲"], dtype=object))
+    assert _write(coded, tmp_path / "a").read_bytes() == _write(plain, tmp_path / "b").read_bytes()
+    assert str(pq.ParquetFile(tmp_path / "a").schema_arrow.field("word").type) == "string"

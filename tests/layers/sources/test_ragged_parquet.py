@@ -15,7 +15,8 @@ import shapely
 from gis import _wkb_kernels as kernels
 from gis.errors import LayerError
 from gis.ragged import Paths, flatten
-from layers.sources.ragged_parquet import read_ragged
+from layers.sources import ragged_parquet
+from layers.sources.ragged_parquet import boxes_of, read_ragged
 
 SQUARE = shapely.box(0, 0, 10, 10)
 HOLED = shapely.Polygon(SQUARE.exterior, [shapely.box(2, 2, 3, 3).exterior, shapely.box(5, 5, 7, 8).exterior])
@@ -107,3 +108,40 @@ def test_a_complaint_names_file_and_remedy(tmp_path: Path) -> None:
     gpd.GeoDataFrame(geometry=[SQUARE], crs=4547).to_parquet(tmp_path / "arrow.parquet", geometry_encoding="geoarrow")
     with pytest.raises(LayerError, match="encoded as polygon; write it as WKB"):
         read_ragged(tmp_path / "arrow.parquet")
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_boxes_are_those_of_geos(tmp_path: Path, kind: str) -> None:
+    path = written(tmp_path, KINDS[kind])
+    boxes, n_vertices = boxes_of(pq.read_table(path)["geometry"])
+    with np.errstate(invalid="ignore"):
+        shapes = gpd.read_parquet(path).geometry.to_numpy()
+    np.testing.assert_array_equal(boxes, shapely.bounds(shapes).reshape(-1, 4))
+    np.testing.assert_array_equal(n_vertices, shapely.get_num_coordinates(shapes))
+
+
+def test_a_column_that_repeats_itself_is_larger_than_in_the_file(tmp_path: Path) -> None:
+    ring = shapely.Point(0, 0).buffer(50.0, quad_segs=64)
+    path = written(tmp_path, [ring] * 300 + KINDS["collections"] + [ring] * 300, row_group=200)
+    table = pq.read_table(path)
+    pq.write_table(table, path, use_dictionary=True)
+    size = sum(pq.read_metadata(path).row_group(0).column(i).total_uncompressed_size for i in range(3))
+    assert size < 600 * 257 * 16 / 10
+    check_same(read_ragged(path).paths, flatten(np.array([ring] * 300 + KINDS["collections"] + [ring] * 300)))
+
+
+def test_geometries_are_written_behind_those_of_earlier_rows(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ragged_parquet, "_ROWS", 3)
+    shapes = [shape for kind in ("polygons", "empty", "collections", "lines", "heights", "points")
+              for shape in KINDS[kind]]
+    check_same(read_ragged(written(tmp_path, shapes)).paths, flatten(np.array(shapes, dtype=object)))
+
+
+def test_unpacking_stops_where_bytes_are_cut_short() -> None:
+    whole = shapely.to_wkb(KINDS["polygons"][2], byte_order=1)
+    for n in range(len(whole) + 1):
+        data = np.frombuffer(whole[:n] + b"\xff" * 8, dtype=np.uint8)
+        room = [np.empty((40, 2)), np.empty(40, dtype=np.int64), np.empty(40, dtype=np.int64),
+                np.empty(40, dtype=np.bool_), np.empty(2, dtype=np.int64)]
+        found = kernels.unpack(data, np.array([0, n]), np.array([True]), *room, np.zeros(4, dtype=np.int64))
+        assert found == ((20, 4, 2) if n == len(whole) else (kernels.OTHER,) * 3), n
