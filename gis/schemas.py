@@ -70,7 +70,7 @@ class FrameSchema:
                 continue
             column = frame[field.name]
             if field.values:
-                odd = sorted({str(v) for v in column.dropna()} - set(field.values))
+                odd = sorted({str(v) for v in column.dropna().unique()} - set(field.values))
                 if odd:
                     found.append(Text(
                         zh=f"字段 {field.name} 有未知取值 {odd[:5]}，可用：{'、'.join(field.values)}",

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import geopandas as gpd
 import numpy as np
@@ -12,8 +11,10 @@ import shapely
 from gis.bilingual import Language
 from layers.schemas import LAYERS
 from layers.types import CERTAINTIES
+from maps.exported_layer import ExportedLayer
+from maps.plan_layers import plan_layers
 from siting.tables import citation_text, top_candidates, unit_titles, zone_titles
-from siting.types import EdgePlan, StudyResult
+from siting.types import StudyResult
 
 INPUT_LAYERS = ("districts", "substations", "fibre_routes")
 """Layers that are written as they were read, without columns that the product does not know."""
@@ -26,23 +27,6 @@ LARGEST_GEOJSON = 100_000
 def is_large(n_candidates: int) -> bool:
     """Tell whether so many candidates are written as Parquet."""
     return n_candidates > LARGEST_GEOJSON
-
-
-@dataclass(frozen=True, eq=False, slots=True)
-class ExportedLayer:
-    """One layer of a finished study."""
-
-    name: str
-    """File name without its ending."""
-
-    id_column: str
-    """Column that names a feature."""
-
-    frame: gpd.GeoDataFrame
-    """Features in the metric CRS, columns in the order wanted, ``certainty`` among them."""
-
-    inputs: tuple[str, ...]
-    """Input layers whose terms apply to it."""
 
 
 def exported_layers(result: StudyResult, *, language: Language) -> tuple[ExportedLayer, ...]:
@@ -60,7 +44,7 @@ def exported_layers(result: StudyResult, *, language: Language) -> tuple[Exporte
         ExportedLayer("top_candidates", "candidate_id", top_candidates(result, language=language), own_parcels),
         ExportedLayer("units", "unit_id", units_frame(result, language), ("districts", "zones")),
         ExportedLayer("zones", "zone_id", zones_frame(result, language), ("districts", "zones")),
-        *_edge_layers(result, language),
+        *plan_layers(result, language),
         *(ExportedLayer(name, LAYERS[name].id_column, _input_frame(result, name), (name,))
           for name in INPUT_LAYERS if result.city_layers.has(name)),
         *_demand_layer(result),
@@ -112,40 +96,6 @@ def least_certain(certainties: Sequence[object]) -> str:
     """Return the least certain of several grades."""
     grades: list[str] = list(CERTAINTIES)
     return grades[max(grades.index(str(c)) for c in certainties)]
-
-
-def _edge_layers(result: StudyResult, language: Language) -> tuple[ExportedLayer, ...]:
-    plan = result.edge_plan
-    if plan is None:
-        return ()
-    hosts = tuple(dict.fromkeys([*map(str, plan.edge_centres["host_kind"]), "substations"]))
-    ids = plan.feed_lines["edge_centre_id"].astype(str) + "-" + plan.feed_lines["feed"].astype(str)
-    feeds = plan.feed_lines.assign(feed_line_id=ids)
-    return (
-        ExportedLayer("edge_centres", "edge_centre_id", edge_frame(result, plan, language), (*hosts, "demand")),
-        ExportedLayer("feed_lines", "feed_line_id", feeds[
-            ["feed_line_id", "edge_centre_id", "feed", "substation_id", "voltage_kv", "distance_m", "certainty",
-             "geometry"]].assign(distance_m=feeds["distance_m"].round(1)), hosts),
-        ExportedLayer("coverage", "edge_centre_id", _coverage_frame(plan), hosts),
-    )
-
-
-def edge_frame(result: StudyResult, plan: EdgePlan, language: Language) -> gpd.GeoDataFrame:
-    """Return the edge centres with the titles of their units and zones."""
-    frame, units, zones = plan.edge_centres, unit_titles(result, language), zone_titles(result, language)
-    frame = frame.assign(
-        unit=frame["unit_id"].map(lambda k: units.get(k, k)), zone=frame["zone_id"].map(lambda k: zones.get(k, k)),
-        feed_a_distance_m=frame["feed_a_distance_m"].astype(float).round(1),
-        feed_b_distance_m=frame["feed_b_distance_m"].astype(float).round(1))
-    return frame[["edge_centre_id", "host_id", "host_kind", "name", "unit_id", "unit", "zone_id", "zone",
-                  "demand_covered", "n_demand_covered", "feed_a_id", "feed_a_distance_m", "feed_a_voltage_kv",
-                  "feed_b_id", "feed_b_distance_m", "feed_b_voltage_kv", "certainty", "geometry"]]
-
-
-def _coverage_frame(plan: EdgePlan) -> gpd.GeoDataFrame:
-    sure = dict(zip(plan.edge_centres["edge_centre_id"], plan.edge_centres["certainty"], strict=True))
-    frame = plan.coverage.assign(certainty=plan.coverage["edge_centre_id"].map(sure))
-    return frame[["edge_centre_id", "service_radius_m", "certainty", "geometry"]]
 
 
 def _input_frame(result: StudyResult, name: str) -> gpd.GeoDataFrame:

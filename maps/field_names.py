@@ -14,6 +14,10 @@ import pandas as pd
 
 from gis.bilingual import Text
 from layers.schemas import LAYERS
+from maps.report_layout import PART_WORDS
+from siting.connections import DIVERSITY_TEXT
+from siting.estate import DECISION_WORDS
+from siting.power_words import LIMIT_TEXT
 from siting.tables import categorical, criterion_title
 from siting.types import StudyResult
 from siting.wording import CERTAINTY_WORDS, KIND_WORDS, LAND_USE_WORDS, PERMISSION_WORDS
@@ -34,6 +38,20 @@ COLUMN_NAMES: Mapping[str, str] = MappingProxyType({
     "n_units": "政策单元数", "kind": "单元类型", "area_km2": "面积_平方公里", "district_id": "行政区编号",
     "transformer_capacity_mva": "主变容量_兆伏安", "headroom_mva": "可用容量_兆伏安", "route_id": "光缆路由编号",
     "operator": "运营商", "demand_id": "需求点编号", "demand": "需求量", "covered": "是否被覆盖",
+    "it_load_kw": "IT负荷_千瓦", "load_mva": "视在功率_兆伏安", "power_limit": "供电先受限于",
+    "fibre_diversity": "光缆双路由", "fibre_shared_m": "光缆共用段_米", "stability": "稳定性",
+    "runner_up_id": "候补宿主编号", "runner_up_name": "候补宿主", "runner_up_loss": "改用候补损失的需求占比",
+    "n_facilities": "布设数量", "share": "占比", "gain": "新增覆盖", "optimality_gap": "最优间隙",
+    "host_ids": "宿主编号列表", "capacity_site_id": "园区编号", "capacity_feed_id": "园区供电编号",
+    "rack_count": "机架数", "it_load_mw": "IT负荷_兆瓦", "facility_load_mw": "设施负荷_兆瓦",
+    "n_substations": "供电变电站数", "connection_km": "接入长度_公里", "year": "年份", "n_sites": "园区数",
+    "known_share": "现状占比", "headroom_assumed": "可用容量为假定", "data_centre_id": "数据中心编号",
+    "decision": "处置", "rule_id": "规则编号", "is_voluntary": "是否鼓励性", "deadline": "期限",
+    "is_overdue": "是否逾期", "pue": "电能利用效率PUE", "pue_target": "PUE目标", "racks_released": "释放机架数",
+    "it_load_released_kw": "释放IT负荷_千瓦", "site_load_released_kw": "释放设施负荷_千瓦", "target_zone": "去向分区",
+    "target_unit": "去向单元", "target_distance_m": "去向距离_米", "missing": "缺少数据", "reasons_zh": "理由",
+    "reasons_en": "理由_英文", "action": "要求", "status": "状态", "campus_part_id": "园区部件编号",
+    "part_kind": "部件类型", "floors": "层数", "floor_area_m2": "建筑面积_平方米", "racks": "机架",
 })
 """Columns that no class owns, and what follows the key of a class in a column that one owns."""
 
@@ -136,6 +154,9 @@ def _translation(column: str, result: StudyResult) -> Callable[[str], str] | Non
     words: Mapping[str, Mapping[str, Text]] = {
         "permission": PERMISSION_WORDS, "land_use": LAND_USE_WORDS, "certainty": CERTAINTY_WORDS, "kind": KIND_WORDS,
         "host_kind": {key: schema.title for key, schema in LAYERS.items()},
+        "decision": DECISION_WORDS, "part_kind": PART_WORDS,
+        "power_limit": {limit.name.lower(): text for limit, text in LIMIT_TEXT.items()},
+        "fibre_diversity": {verdict.name.lower(): text for verdict, text in DIVERSITY_TEXT.items()},
         "site_class": {c.class_id: c.title for c in result.pack.site_classes},
     }
     if kind not in words:

@@ -15,6 +15,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
+import pandas as pd
+
 from gis.bilingual import Language, Text
 from gis.errors import ExportError
 from gis.progress import Progress, silent
@@ -22,12 +24,14 @@ from layers.exports.files import write_text
 from layers.exports.geojson import write_geojson
 from layers.exports.geoparquet import require_pyarrow
 from layers.exports.tables import write_csv
-from maps.exported_layers import ExportedLayer, edge_frame, exported_layers, is_large, terms_of
+from maps.exported_layer import ExportedLayer
+from maps.exported_layers import exported_layers, is_large, terms_of
 from maps.field_names import chinese_names, chinese_values
 from maps.folium_map import render_map
 from maps.ledger import LEDGER_FILE, write_ledger
 from maps.manifest import build_manifest
 from maps.parcel_files import LARGE_LAYER_FILE, n_candidates, write_parcels
+from maps.plan_layers import plan_layers, plan_tables
 from maps.report import render_report
 from siting.explanation import LARGE_PARCELS_FILE, MANIFEST_FILE
 from siting.tables import top_candidates
@@ -128,6 +132,43 @@ def write_outputs(result: StudyResult, out_dir: Path | str, *, language: Languag
     return _written(folder, names)
 
 
+def write_plans(result: StudyResult, out_dir: Path | str, part: str, *, language: Language = "zh") -> tuple[Path, ...]:
+    """Write the layers and tables of the plans alone, and a list of them with their hashes.
+
+    Parameters
+    ----------
+    result
+        A study that holds the plans wanted; its scores, map and report are not written.
+    out_dir
+        Folder to write to; other files in it are left alone.
+    part
+        Names the list (``edge.json``).
+    language
+        Language of the titles in tables.
+
+    Raises
+    ------
+    ExportError
+        The folder or a file cannot be written.
+    """
+    folder = check_writable(out_dir)
+    with _foreign_errors(folder):
+        draft = Path(tempfile.mkdtemp(dir=folder, prefix=_DRAFT_PREFIX))
+        try:
+            names = _write_tables(result, plan_tables(result, language), draft)
+            for language_of, suffix in (("en", ""), ("zh", "_zh")):
+                names += [_write_layer(result, layer, draft, f"layers/{layer.name}{suffix}.geojson",
+                                       is_chinese=language_of == "zh")
+                          for layer in plan_layers(result, "zh" if language_of == "zh" else "en")]
+            listed = {"product": "suanzhi", "city": result.study.city, "pack_sha256": result.pack.sha256,
+                      "study_sha256": result.study.sha256, "files": {name: _sha256(draft / name) for name in names}}
+            write_text(draft / f"{part}.json", json.dumps(listed, ensure_ascii=False, indent=1) + "\n")
+            _put_in_place(draft, folder, [*names, f"{part}.json"])
+        finally:
+            shutil.rmtree(draft, ignore_errors=True)
+    return tuple(folder / name for name in (*names, f"{part}.json"))
+
+
 def _write_all(result: StudyResult, pages: Mapping[str, str], draft: Path, language: Language,
                progress: Progress, parts: Iterable[StudyResult] | None) -> list[str]:
     """Write every file but the manifest; return their paths inside the folder, in the order written."""
@@ -135,7 +176,8 @@ def _write_all(result: StudyResult, pages: Mapping[str, str], draft: Path, langu
     translated = exported_layers(result, language="zh")
     step = Text(zh="写出成果", en="writing outputs")
     n_parcel_files = 3 if is_large(n_candidates(result)) else 4
-    total = len(pages) + n_parcel_files + (2 if result.edge_plan is None else 4) + 1 + 2 * len(layers)
+    tables = {"top_candidates.csv": top_candidates(result, language=language), **plan_tables(result, language)}
+    total = len(pages) + n_parcel_files + 2 * len(tables) + 1 + 2 * len(layers)
     names: list[str] = []
 
     def done(*written: str) -> None:
@@ -146,7 +188,7 @@ def _write_all(result: StudyResult, pages: Mapping[str, str], draft: Path, langu
         write_text(draft / name, page)
         done(name)
     done(*write_parcels(result, draft, language=language, parts=parts))
-    done(*_write_tables(result, draft, language))
+    done(*_write_tables(result, tables, draft))
     write_ledger(result.city_layers, draft / LEDGER_FILE)
     done(LEDGER_FILE)
     for layer in layers:
@@ -166,11 +208,8 @@ def _write_layer(result: StudyResult, layer: ExportedLayer, draft: Path, name: s
     return name
 
 
-def _write_tables(result: StudyResult, draft: Path, language: Language) -> list[str]:
+def _write_tables(result: StudyResult, tables: Mapping[str, pd.DataFrame], draft: Path) -> list[str]:
     names: list[str] = []
-    tables = {"top_candidates.csv": top_candidates(result, language=language)}
-    if result.edge_plan is not None:
-        tables["edge_centres.csv"] = edge_frame(result, result.edge_plan, language)
     for name, table in tables.items():
         write_csv(table, draft / name)
         columns = [str(c) for c in table.columns if c != "geometry"]

@@ -127,7 +127,7 @@ def run_study(city_layers: CityLayers, pack: CityPack, study: Study, *, progress
     job = scoring_job(city_layers, units, pack, study, classes)
     store = None if parts_folder is None else PartStore(parts_folder, run_key(job, city_layers, partitions))
     parts = score_partitions(job, candidates, partitions, engine or SerialEngine(), store)
-    columns = joined(counted(parts, progress, len(partitions)), partitions, len(candidates))
+    columns = joined(_counted(parts, progress, len(partitions)), partitions, len(candidates))
     candidates = placed_by(candidates, columns, job)
     parcel_ids = candidates["parcel_id"].to_numpy(dtype=object)
     scores = [ranked(scores_of(columns, job, class_id), parcel_ids) for class_id in classes]
@@ -175,7 +175,7 @@ def concluded(job: ScoringJob, city_layers: CityLayers, candidates: gpd.GeoDataF
     )
 
 
-def counted(parts: Iterable[Part], progress: Progress, total: int) -> Iterator[Part]:
+def _counted(parts: Iterable[Part], progress: Progress, total: int) -> Iterator[Part]:
     """Tell of each part that is finished."""
     step = Text(zh="评价地块", en="scoring candidates")
     progress(step, 0, total)

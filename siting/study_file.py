@@ -141,6 +141,28 @@ def _years(table: CapacityTable, path: Path) -> tuple[tuple[int, float], ...]:
     return tuple(years)
 
 
+def read_weights(path: Path) -> tuple[tuple[str, str, float], ...]:
+    """Read a file of weights alone, as the map's weight panel saves it: tables ``[weights.CLASS]``.
+
+    Raises
+    ------
+    UsageError
+        The file is missing, is not TOML, or holds anything else.
+    """
+    try:
+        raw = tomllib.loads(path.read_text(encoding="utf-8-sig"))
+    except OSError as error:
+        raise UsageError(f"no file of weights {path}", f"没有权重文件 {path}") from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise UsageError(f"{path.name} is not valid TOML in UTF-8: {error}",
+                         f"{path.name} 不是有效的 UTF-8 TOML 文件：{error}") from error
+    if set(raw) != {"weights"} or not raw["weights"]:
+        raise UsageError(f"{path.name} must hold tables [weights.CLASS] and nothing else",
+                         f"{path.name} 只能包含 [weights.类别] 表")
+    table = _checked(TypeAdapter(dict[str, dict[str, float]]), raw["weights"], path, "weights.")
+    return tuple((c, k, w) for c, own in table.items() for k, w in own.items())
+
+
 def _city(given: str, path: Path) -> str:
     """Return the key of a shipped pack, or the path of an own one, which counts from the study's folder."""
     return str(path.parent / given) if given.endswith(".toml") else given

@@ -150,11 +150,11 @@ class Surroundings:
     def demand_share(self, radius_m: float) -> Floats:
         """Share of all demand within ``radius_m``, each point's weight fading linearly to 0 there."""
         def ask() -> Floats:
-            points = self.infrastructure.demand()
-            if points is None or not points["demand"].sum() > 0:
+            points, targets = self.infrastructure.demand(), self.infrastructure.demand_targets()
+            if points is None or targets is None or not points["demand"].sum() > 0:
                 return self.unknown()
             weights = points["demand"].to_numpy(dtype=np.float64)
-            reached = proximity.decayed_sum(self.laid_out, np.asarray(points.geometry.array), weights, radius_m)
+            reached = proximity.decayed_sum(self.laid_out, targets, weights, radius_m)
             return np.asarray(reached / weights.sum(), dtype=np.float64)
         return self._once(("demand", radius_m), ask)
 

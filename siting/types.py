@@ -665,7 +665,8 @@ class ExclusionTable:
     @property
     def broken(self) -> NDArray[np.bool_]:
         """Candidates x rules: the rule is not kept."""
-        return np.nan_to_num(self.shortfall, nan=0.0) > 0.0
+        # NaN, what was not measured, is not above 0.
+        return np.asarray(self.shortfall > 0.0, dtype=np.bool_)
 
     @property
     def eligible(self) -> NDArray[np.bool_]:

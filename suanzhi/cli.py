@@ -35,6 +35,16 @@ Debug = Annotated[bool, typer.Option("--debug", help="出错时显示调用栈 s
 City = Annotated[str, typer.Argument(help="城市 city", autocompletion=_cities)]
 
 
+StudyName = Annotated[str, typer.Argument(help="城市名或方案文件 a city, or a study file (.toml)",
+                                          autocompletion=_cities)]
+Out = Annotated[Path | None, typer.Option("--out", "-o", help="输出目录 output folder (out/<study>)")]
+
+
+def _written(console: Console, paths: tuple[Path, ...]) -> None:
+    for path in paths:
+        console.line(str(path))
+
+
 def _console(lang: str, quiet: bool, debug: bool) -> Console:
     language: Language = "en" if lang == "en" else "zh"
     return Console(language=language, is_quiet=quiet, shows_traceback=debug)
@@ -47,6 +57,8 @@ def run(
     out: Annotated[Path | None, typer.Option("--out", "-o", help="输出目录 output folder (out/<study>)")] = None,
     n_parcels: Annotated[int | None, typer.Option("--n-parcels", min=1,
                                                   help="合成地块数量 size of the synthetic parcel layer")] = None,
+    weights: Annotated[Path | None, typer.Option("--weights", help="权重文件（地图权重面板导出） weights saved from the map "
+                                                                   "(.toml)")] = None,
     engine: Annotated[str, typer.Option("--engine", help="计算引擎 who works: serial | processes | dask")] = "",
     scheduler: Annotated[str, typer.Option("--scheduler", metavar="ADDRESS",
                                            help="Dask 调度器地址 scheduler of a Dask cluster")] = "",
@@ -61,7 +73,8 @@ def run(
         # A scheduler that does not answer must not cost the user the reading of all layers.
         workers = engine_named(engine, scheduler)
         from suanzhi.running import run_and_write
-        written = run_and_write(study, out, n_parcels, console, engine=workers, is_resumable=is_resumable)
+        written = run_and_write(study, out, n_parcels, console, weights=weights, engine=workers,
+                                is_resumable=is_resumable)
         console.result(written)
 
 
@@ -117,6 +130,62 @@ def explain(
             for line in explanation.lines(console.language):
                 console.line(line)
             console.line("")
+
+
+@app.command()
+def edge(study: StudyName, out: Out = None, lang: Lang = "zh", quiet: Quiet = False, debug: Debug = False) -> None:
+    """只布设边缘数据中心。Place edge centres alone: plan, coverage curve, feeds."""
+    console = _console(lang, quiet, debug)
+    with guarded(console):
+        from suanzhi.part_runs import run_edge
+        _written(console, run_edge(study, out, console))
+
+
+@app.command()
+def capacity(study: StudyName, out: Out = None, lang: Lang = "zh", quiet: Quiet = False, debug: Debug = False) -> None:
+    """只做容量布局。Lay the capacity target out over parcels, under land, power and policy."""
+    console = _console(lang, quiet, debug)
+    with guarded(console):
+        from suanzhi.part_runs import run_capacity
+        _written(console, run_capacity(study, out, console))
+
+
+@app.command()
+def estate(study: StudyName, out: Out = None, lang: Lang = "zh", quiet: Quiet = False, debug: Debug = False) -> None:
+    """判定现有数据中心的处置。Decide what must become of existing data centres."""
+    console = _console(lang, quiet, debug)
+    with guarded(console):
+        from suanzhi.part_runs import run_estate
+        _written(console, run_estate(study, out, console))
+
+
+@app.command()
+def layout(
+    parcel_id: Annotated[str, typer.Argument(help="地块编号 parcel id")],
+    out: Annotated[Path | None, typer.Option("--out", "-o", help="已完成方案的目录 folder of a finished study")] = None,
+    it_load_kw: Annotated[float | None, typer.Option("--it-load-kw", min=1,
+                                                     help="IT 负荷上限 IT load at most, kW")] = None,
+    lang: Lang = "zh", quiet: Quiet = False, debug: Debug = False,
+) -> None:
+    """在一个地块上排布园区。Lay a campus out on one parcel of a finished study."""
+    console = _console(lang, quiet, debug)
+    with guarded(console):
+        from suanzhi.part_runs import run_layout
+        _written(console, run_layout(parcel_id, out, it_load_kw, console))
+
+
+@app.command()
+def report(
+    out: Annotated[Path, typer.Argument(help="已完成方案的目录 folder of a finished study")],
+    lang: Lang = "zh", quiet: Quiet = False, debug: Debug = False,
+) -> None:
+    """将方案报告打印为 PDF。Print the report of a finished study to PDF."""
+    console = _console(lang, quiet, debug)
+    with guarded(console):
+        from maps.outputs import REPORT_FILE
+        from maps.report_pdf import print_pdf
+        console.line(str(out / REPORT_FILE))
+        console.line(str(print_pdf(out / REPORT_FILE, (out / REPORT_FILE).with_suffix(".pdf"))))
 
 
 @app.command()

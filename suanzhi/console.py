@@ -37,6 +37,10 @@ class Console:
         """Print one line of the result."""
         sys.stdout.write(text + "\n")
 
+    def fact(self, title: Text, value: str) -> None:
+        """Print a figure of the result beside its title."""
+        self.line(f"{title.to(self.language)}\t{value}")
+
     def note(self, text: Text) -> None:
         """Say something on the side, unless quiet."""
         if not self.is_quiet:

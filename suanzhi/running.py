@@ -15,7 +15,7 @@ from maps.outputs import Written, check_exportable, check_writable, write_output
 from siting.city_pack import load_pack
 from siting.large_study import LARGEST_IN_MEMORY, layer_in_batches, run_large_study
 from siting.study import applied, layer_specs, run_study
-from siting.study_file import default_study, read_study
+from siting.study_file import default_study, read_study, read_weights
 from siting.types import Study
 from suanzhi.console import Console
 
@@ -24,7 +24,7 @@ PARTS_FOLDER = ".parts"
 
 
 def run_and_write(study_name: str, out: Path | None, n_parcels: int | None, console: Console, *,
-                  engine: Engine | None = None, is_resumable: bool = False,
+                  weights: Path | None = None, engine: Engine | None = None, is_resumable: bool = False,
                   rows_per_partition: int = ROWS_PER_PARTITION, largest_in_memory: int = LARGEST_IN_MEMORY) -> Written:
     """Run the study of that name or file and write its outputs.
 
@@ -38,6 +38,8 @@ def run_and_write(study_name: str, out: Path | None, n_parcels: int | None, cons
         Size of the synthetic parcel layer; None for the study's.
     console
         Where progress goes.
+    weights
+        File of weights that replace those of the study, class by class.
     engine
         Who scores the partitions; this process if None.
     is_resumable
@@ -48,6 +50,10 @@ def run_and_write(study_name: str, out: Path | None, n_parcels: int | None, cons
         Parcels of a GeoParquet file up to which they are held whole; more are read batch by batch.
     """
     study = find_study(study_name, n_parcels)
+    if weights is not None:
+        own = read_weights(weights)
+        kept = tuple(w for w in study.weights if w[0] not in {c for c, _, _ in own})
+        study = replace(study, weights=(*kept, *own))
     pack = load_pack(study.city)
     # Wrong weights or an unwritable folder must not cost the user the whole run.
     applied(pack, study)

@@ -360,3 +360,21 @@ def test_wrong_requests_are_refused():
                   lambda: proximity.decayed_sum(points, points, [1.0, 2.0], 5.0)):
         with pytest.raises(UsageError):
             wrong()
+
+
+def test_targets_laid_out_answer_as_they_are() -> None:
+    rng = np.random.default_rng(11)
+    asked = shapely.buffer(shapely.points(rng.uniform(0.0, 1_000.0, (50, 2))), 9.0)
+    lines = shapely.linestrings(rng.uniform(0.0, 1_000.0, (40, 3, 2)))
+    laid_out = proximity.lay_out_targets(lines)
+    assert laid_out.n == 40
+    plain, again = (proximity.k_nearest(asked, targets, 3) for targets in (lines, laid_out))
+    assert plain.distance_m.tobytes() == again.distance_m.tobytes()
+    assert plain.index.tolist() == again.index.tolist()
+    assert (proximity.nearest(asked, laid_out).index == plain.index[:, 0]).all()
+    assert (proximity.count_within(asked, laid_out, 80.0) == proximity.count_within(asked, lines, 80.0)).all()
+    weights = rng.random(40)
+    sums = [proximity.decayed_sum(asked, targets, weights, 90.0).tobytes() for targets in (lines, laid_out)]
+    assert sums[0] == sums[1]
+    with pytest.raises(UsageError, match="owners are given for 40 targets"):
+        proximity.k_nearest(asked, laid_out, 1, owners=[1, 2])

@@ -288,7 +288,8 @@ def _edge_plan(layers: CityLayers) -> EdgePlan:
         row: dict[str, object] = {
             "edge_centre_id": key, "host_id": host_id, "host_kind": kind, "name": name, "zone_id": zone,
             "unit_id": unit, "demand_covered": 10.0 - 5 * i, "n_demand_covered": 2 - i, "it_load_kw": 250.0,
-            "load_mva": 0.3947, "power_limit": "feed_a", "stability": 1.0 - i / 4,
+            "load_mva": 0.3947, "power_limit": "feed_a", "fibre_diversity": None if i else "shared",
+            "fibre_shared_m": np.nan if i else 120.0, "stability": 1.0 - i / 4,
             "runner_up_id": None if i else "ROOM1", "runner_up_name": None if i else IMAGE_ATTACK,
             "runner_up_loss": np.nan if i else 0.12, "certainty": "synthetic", "geometry": place}
         for feed, station in zip("ab", near.itertuples(), strict=True):

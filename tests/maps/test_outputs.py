@@ -52,7 +52,8 @@ def test_every_layer_is_written_under_english_and_chinese_names(small_result, tm
               "substations", "fibre_routes", "demand"}
     assert names == {f"{n}.geojson" for n in layers} | {f"{n}_zh.geojson" for n in layers}
     assert {p.name for p in written.table_paths} == {f"{n}{e}.csv" for e in ("", "_zh")
-                                                    for n in ("parcels", "top_candidates", "edge_centres")} | {
+                                                    for n in ("parcels", "top_candidates", "edge_centres",
+                                                              "edge_coverage_curve")} | {
         "ledger.csv"}
     assert all(p.is_file() for p in written.paths)
     assert {p.name for p in tmp_path.iterdir()} == {

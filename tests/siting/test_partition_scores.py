@@ -145,28 +145,24 @@ def test_floor_is_what_the_parcel_states_else_what_stands_on_it(zhengzhou_layers
     assert found[11] == found[12] == standing[12]
 
 
-def test_finished_partitions_are_not_scored_again(zhengzhou_layers: CityLayers, zhengzhou_result: StudyResult) -> None:
-    class Kept:
-        def __init__(self) -> None:
-            self.parts: dict[int, Any] = {}
+class Refusing:
+    """An engine that has nothing to do."""
 
-        def get(self, number: int) -> Any:
-            return self.parts.get(number)
+    def run(self, work: Any, items: Iterable[Any], shared: Any) -> Generator[tuple[int, Any]]:
+        """Refuse any item."""
+        assert not list(items)
+        yield from ()
 
-        def put(self, number: int, columns: Any) -> None:
-            self.parts[number] = columns
 
-    class Refusing:
-        def run(self, work: Any, items: Iterable[Any], shared: Any) -> Generator[tuple[int, Any]]:
-            assert not list(items)
-            yield from ()
-
-    store = Kept()
-    run_study(zhengzhou_layers, PACK, STUDY, rows_per_partition=70, store=store)  # type: ignore[arg-type]
-    assert sorted(store.parts) == list(range(6))
-    again = run_study(zhengzhou_layers, PACK, STUDY, rows_per_partition=70, store=store,  # type: ignore[arg-type]
-                      engine=Refusing())
+def test_finished_partitions_are_not_scored_again(zhengzhou_layers: CityLayers, zhengzhou_result: StudyResult,
+                                                  tmp_path: Path) -> None:
+    run_study(zhengzhou_layers, PACK, STUDY, rows_per_partition=70, parts_folder=tmp_path)
+    assert len(list(tmp_path.glob("*/*.part"))) == 6
+    again = run_study(zhengzhou_layers, PACK, STUDY, rows_per_partition=70, parts_folder=tmp_path, engine=Refusing())
     assert_same(again, zhengzhou_result)
+    other = replace(STUDY, mitigations=(("GB-A-motorway", "x"),))
+    with pytest.raises(AssertionError):
+        run_study(zhengzhou_layers, PACK, other, rows_per_partition=70, parts_folder=tmp_path, engine=Refusing())
 
 
 def test_parcels_stay_where_they_are(zhengzhou_layers: CityLayers, zhengzhou_result: StudyResult) -> None:

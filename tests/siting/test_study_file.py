@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from gis.errors import UsageError
-from siting.study_file import default_study, read_study
+from siting.study_file import default_study, read_study, read_weights
 
 STUDY = """
 name = "trial"
@@ -132,3 +132,16 @@ def test_conditions_of_the_edge_plan_and_years_of_the_capacity_are_read(tmp_path
     path.write_text('city = "zhengzhou"\n[capacity]\nyears = { 2023 = 0.9, 2025 = 0.3 }\n', encoding="utf-8")
     with pytest.raises(UsageError, match="rise"):
         read_study(path)
+
+
+def test_weights_of_the_map_are_read_and_nothing_else(tmp_path: Path) -> None:
+    path = tmp_path / "w.toml"
+    path.write_text("[weights.large]\npower_distance_m = 0.25\npolicy_fit = 0.75\n", encoding="utf-8")
+    assert read_weights(path) == (("large", "power_distance_m", 0.25), ("large", "policy_fit", 0.75))
+    for text, message in (("city = 1\n", "nothing else"), ("[weights.large]\nx = 'a'\n", "weights"),
+                          ("[weights", "TOML")):
+        path.write_text(text, encoding="utf-8")
+        with pytest.raises(UsageError, match=message):
+            read_weights(path)
+    with pytest.raises(UsageError, match="no file"):
+        read_weights(tmp_path / "absent.toml")

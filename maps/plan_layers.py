@@ -1,0 +1,121 @@
+"""The layers of the plans: edge centres, capacity, existing stock and campuses."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import geopandas as gpd
+import pandas as pd
+
+from gis.bilingual import Language
+from maps.exported_layer import ExportedLayer
+from siting.tables import unit_titles, zone_titles
+from siting.types import CapacityPlan, EdgePlan, StudyResult
+
+
+def plan_layers(result: StudyResult, language: Language) -> tuple[ExportedLayer, ...]:
+    """Return the layers of every plan that the study holds."""
+    return (*_edge_layers(result, language), *_capacity_layers(result, language), *_estate_layers(result),
+            *_campus_layers(result))
+
+
+def plan_tables(result: StudyResult, language: Language) -> dict[str, pd.DataFrame]:
+    """Return the tables of the plans by file name: layers without their geometry, and what has none."""
+    tables: dict[str, pd.DataFrame] = {}
+    if result.edge_plan is not None:
+        tables["edge_centres.csv"] = edge_frame(result, result.edge_plan, language)
+        tables["edge_coverage_curve.csv"] = result.edge_plan.curve
+    units, zones = unit_titles(result, language), zone_titles(result, language)
+    for plan, suffix in _numbered(result.capacity_plans):
+        tables[f"capacity_sites{suffix}.csv"] = capacity_frame(result, plan, language)
+        own = plan.by_unit
+        tables[f"capacity_by_unit{suffix}.csv"] = own.assign(
+            unit=own["unit_id"].map(lambda k: units.get(k, k)), zone=own["zone_id"].map(lambda k: zones.get(k, k)))[
+                ["unit_id", "unit", "zone_id", "zone", "n_sites", "rack_count", "it_load_mw", "share", "known_share"]]
+        tables[f"capacity_by_substation{suffix}.csv"] = plan.by_substation
+    if result.estate_plan is not None:
+        tables["data_centre_decisions.csv"] = result.estate_plan.centres
+        tables["data_centre_lists.csv"] = result.estate_plan.lists
+    return tables
+
+
+def _numbered(plans: Sequence[CapacityPlan]) -> list[tuple[CapacityPlan, str]]:
+    """Give every reading its part of a file name; the first has none."""
+    return [(plan, "" if i == 0 else f"_{plan.reading.reading_id}") for i, plan in enumerate(plans)]
+
+
+def _edge_layers(result: StudyResult, language: Language) -> tuple[ExportedLayer, ...]:
+    plan = result.edge_plan
+    if plan is None:
+        return ()
+    hosts = tuple(dict.fromkeys([*map(str, plan.edge_centres["host_kind"]), "substations"]))
+    ids = plan.feed_lines["edge_centre_id"].astype(str) + "-" + plan.feed_lines["feed"].astype(str)
+    feeds = plan.feed_lines.assign(feed_line_id=ids)
+    return (
+        ExportedLayer("edge_centres", "edge_centre_id", edge_frame(result, plan, language), (*hosts, "demand")),
+        ExportedLayer("feed_lines", "feed_line_id", feeds[
+            ["feed_line_id", "edge_centre_id", "feed", "substation_id", "voltage_kv", "distance_m", "certainty",
+             "geometry"]].assign(distance_m=feeds["distance_m"].round(1)), hosts),
+        ExportedLayer("coverage", "edge_centre_id", _coverage_frame(plan), hosts),
+    )
+
+
+def edge_frame(result: StudyResult, plan: EdgePlan, language: Language) -> gpd.GeoDataFrame:
+    """Return the edge centres with the titles of their units and zones."""
+    frame, units, zones = plan.edge_centres, unit_titles(result, language), zone_titles(result, language)
+    frame = frame.assign(
+        unit=frame["unit_id"].map(lambda k: units.get(k, k)), zone=frame["zone_id"].map(lambda k: zones.get(k, k)),
+        feed_a_distance_m=frame["feed_a_distance_m"].astype(float).round(1),
+        feed_b_distance_m=frame["feed_b_distance_m"].astype(float).round(1))
+    return frame[["edge_centre_id", "host_id", "host_kind", "name", "unit_id", "unit", "zone_id", "zone",
+                  "demand_covered", "n_demand_covered", "it_load_kw", "load_mva", "feed_a_id", "feed_a_distance_m",
+                  "feed_a_voltage_kv", "feed_b_id", "feed_b_distance_m", "feed_b_voltage_kv", "power_limit",
+                  "fibre_diversity", "fibre_shared_m", "stability", "runner_up_id", "runner_up_name",
+                  "runner_up_loss", "certainty", "geometry"]]
+
+
+def _coverage_frame(plan: EdgePlan) -> gpd.GeoDataFrame:
+    sure = dict(zip(plan.edge_centres["edge_centre_id"], plan.edge_centres["certainty"], strict=True))
+    frame = plan.coverage.assign(certainty=plan.coverage["edge_centre_id"].map(sure))
+    return frame[["edge_centre_id", "service_radius_m", "certainty", "geometry"]]
+
+
+def _capacity_layers(result: StudyResult, language: Language) -> tuple[ExportedLayer, ...]:
+    own = ("parcels", "substations") if result.study.candidates == "parcels" else ("districts", "substations")
+    layers = []
+    for plan, suffix in _numbered(result.capacity_plans):
+        feeds = plan.feeds.assign(capacity_feed_id=plan.feeds["capacity_site_id"] + "-" + plan.feeds["substation_id"])
+        layers += [
+            ExportedLayer(f"capacity_sites{suffix}", "capacity_site_id", capacity_frame(result, plan, language), own),
+            ExportedLayer(f"capacity_feeds{suffix}", "capacity_feed_id", feeds[
+                ["capacity_feed_id", "capacity_site_id", "substation_id", "voltage_kv", "load_mva", "distance_m",
+                 "certainty", "geometry"]], own)]
+    return tuple(layers)
+
+
+def capacity_frame(result: StudyResult, plan: CapacityPlan, language: Language) -> gpd.GeoDataFrame:
+    """Return the campuses of a capacity layout with the titles of their units and zones."""
+    units, zones = unit_titles(result, language), zone_titles(result, language)
+    frame = plan.sites.assign(unit=plan.sites["unit_id"].map(lambda k: units.get(k, k)),
+                              zone=plan.sites["zone_id"].map(lambda k: zones.get(k, k)))
+    return frame[["capacity_site_id", "parcel_id", "unit_id", "unit", "zone_id", "zone", "rack_count", "it_load_mw",
+                  "facility_load_mw", "load_mva", "n_substations", "connection_km", "year", "score", "area_m2",
+                  "permission", "certainty", "geometry"]]
+
+
+def _estate_layers(result: StudyResult) -> tuple[ExportedLayer, ...]:
+    if result.estate_plan is None:
+        return ()
+    return (ExportedLayer("data_centre_decisions", "data_centre_id", result.estate_plan.centres, ("data_centres",)),)
+
+
+def _campus_layers(result: StudyResult) -> tuple[ExportedLayer, ...]:
+    if not result.site_layouts:
+        return ()
+    frames = [layout.parts.assign(parcel_id=parcel_id, campus_part_id=f"{parcel_id}-" + layout.parts["part_id"],
+                                  part_kind=layout.parts["kind"])
+              for parcel_id, layout in result.site_layouts]
+    joined = gpd.GeoDataFrame(pd.concat(frames, ignore_index=True), geometry="geometry", crs=frames[0].crs)
+    columns = ["campus_part_id", "parcel_id", "part_kind", "floors", "area_m2", "floor_area_m2", "racks", "it_load_kw",
+               "certainty", "geometry"]
+    return (ExportedLayer("campus_parts", "campus_part_id", joined[columns], ("parcels",)),)
