@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from typing import Any
 
 import geopandas as gpd
@@ -18,7 +18,9 @@ from gis.schemas import Field
 from layers.schemas import LAYERS
 from maps import styles
 from maps._packing_block import pack_block
+from maps.map_layer import MapLayer
 from maps.map_phrases import PHRASES
+from maps.map_plans import campus_layer, capacity_layers, estate_layer
 from maps.packed_geometry import pack_geometry
 from maps.styles import LAYER_STYLES, OTHER_LAYER, LayerStyle, Variant
 from siting.types import PolicyZone, StudyResult
@@ -33,24 +35,11 @@ LINE_TOLERANCE_M = 8.0
 """How far a simplified line may stray: less than a pixel up to zoom 14."""
 
 
-@dataclass(frozen=True, eq=False, kw_only=True)
-class MapLayer:
-    """One layer as it is handed to the page."""
-
-    name: str
-    title: Text
-    style: LayerStyle
-    frame: gpd.GeoDataFrame
-    """In the metric CRS of the run."""
-    fields: tuple[Field, ...] = ()
-    """Columns that a click tells."""
-    name_column: str = "name"
-    """Column written as a label and found by search."""
-
-
 def map_layers(result: StudyResult) -> Iterator[MapLayer]:
-    """List the layers of a study, lowest first: units, every vector layer that is there, and the edge plan."""
-    found = [*_policy_layers(result), *_city_layers(result), *_edge_layers(result)]
+    """List the layers of a study, lowest first: units, every vector layer that is there, and the plans."""
+    campus = campus_layer(result)
+    found = [*_policy_layers(result), *_city_layers(result), *_edge_layers(result), *capacity_layers(result),
+             *([] if campus is None else [campus])]
     return iter(sorted(found, key=lambda layer: (layer.style.order, layer.name)))
 
 
@@ -74,7 +63,8 @@ def pack_layer(layer: MapLayer, language: Language) -> str:
         "name": layer.name, "title": layer.title.to(language), "title_minor": layer.title.to(_other(language)),
         "group": layer.style.group, "order": layer.style.order, "is_shown": layer.style.is_shown,
         "label_zoom": layer.style.label_zoom, "label_priority": layer.style.label_priority,
-        "is_clickable": layer.style.is_clickable,
+        "is_clickable": layer.style.is_clickable, "wins_over_parcels": layer.style.wins_over_parcels,
+        "is_found": layer.style.is_found, "switch": layer.switch or layer.name, "reading": layer.reading,
         "variants": [_variant(v, layer.title, language) for v in layer.style.variants],
         "is_thinned": len(frame) < len(layer.frame),
         "names": _column(frame, layer.name_column, language),
@@ -120,6 +110,10 @@ def _city_layers(result: StudyResult) -> Iterator[MapLayer]:
         if schema.frame is None or not result.city_layers.has(name):
             continue
         if name == "parcels" and result.study.candidates == "parcels":
+            continue
+        stock = estate_layer(result) if name == "data_centres" else None
+        if stock is not None:
+            yield stock
             continue
         frame = result.city_layers.frame(name)
         if name == "demand" and result.edge_plan is not None and len(result.edge_plan.demand):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import geopandas as gpd
@@ -16,11 +16,14 @@ from layers.schemas import LAYERS
 from maps import styles
 from maps._packing_rules import unchecked_rules
 from maps.map_phrases import PHRASES, phrases_in
+from maps.map_plans import capacity_readings, place_titles, station_names
 from maps.packed_parcels import permissions_of
 from siting.broken_rules import CATEGORICAL_TESTS
 from siting.census import Census
 from siting.city_pack import load_pack
+from siting.connections import DIVERSITY_TEXT
 from siting.criteria import MEASURES
+from siting.power_words import LIMIT_TEXT
 from siting.types import (
     Citation,
     CityPack,
@@ -34,6 +37,8 @@ from siting.types import (
 from siting.wording import CERTAINTY_WORDS, PERMISSION_WORDS, unit_word, word
 
 WGS84 = "EPSG:4326"
+_POWER_WORDS = {limit.name.lower(): text for limit, text in LIMIT_TEXT.items()}
+_FIBRE_WORDS = {verdict.name.lower(): text for verdict, text in DIVERSITY_TEXT.items()}
 _DATUMS = {"China Geodetic Coordinate System 2000": "CGCS2000", "WGS 84": "WGS84"}
 
 
@@ -49,7 +54,7 @@ def study_data(result: StudyResult, language: Language) -> dict[str, Any]:
         "study": result.study.name,
         "phrases": phrases_in(language),
         "phrases_minor": {key: PHRASES[key].to(other) for key in (
-            "layers", "legend", "weights", "filters", "draw", "edge_number", "site_class", "top_candidates",
+            "layers", "legend", "weights", "filters", "draw", "edge_number", "capacity", "site_class", "top_candidates",
             "parcels_by_score", "parcels_excluded", "edge_centres", "data")},
         "groups": [{"key": key, "title": text.to(language), "title_minor": text.to(other)}
                    for key, text in styles.GROUPS.items()],
@@ -65,6 +70,7 @@ def study_data(result: StudyResult, language: Language) -> dict[str, Any]:
                     for scores, census in zip(result.scores, result.census, strict=True)],
         "edge": _edge(result, language),
         "hosts": _hosts(result, language),
+        "capacity": capacity_readings(result, language),
         "banner": banner_lines(result, language),
         "footer": _footer(result, language),
         "about": _about(result, language),
@@ -176,7 +182,7 @@ def _edge(result: StudyResult, language: Language) -> dict[str, Any] | None:
     if plan is None or plan.edge_centres.empty:
         return None
     places = plan.edge_centres.geometry.to_crs(WGS84)
-    titles = {z.zone_id: z.title for z in result.pack.zones} | {u.unit_id: u.title for u in result.pack.units}
+    titles, stations = place_titles(result), station_names(result)
     centres = []
     for row, place in zip(plan.edge_centres.itertuples(), places, strict=True):
         centres.append({
@@ -185,7 +191,11 @@ def _edge(result: StudyResult, language: Language) -> dict[str, Any] | None:
             "zone": _title(titles, row.zone_id, language), "unit": _title(titles, row.unit_id, language),
             "demand": float(row.demand_covered), "n_demand": int(row.n_demand_covered),
             "certainty": word(CERTAINTY_WORDS, _plain(row.certainty), language),
-            "feeds": [_feed(row, feed, result) for feed in "ab"],
+            "feeds": [_feed(row, feed, stations) for feed in "ab"],
+            "power_limit": _code_word(_POWER_WORDS, getattr(row, "power_limit", None), language),
+            "fibre_diversity": _code_word(_FIBRE_WORDS, getattr(row, "fibre_diversity", None), language),
+            "fibre_shared_m": _number(getattr(row, "fibre_shared_m", None)),
+            "stability": _number(getattr(row, "stability", None)),
             "runner_up": _plain(getattr(row, "runner_up_name", None)) or _plain(getattr(row, "runner_up_id", None)),
             "runner_up_loss": _number(getattr(row, "runner_up_loss", None)),
         })
@@ -233,19 +243,11 @@ def _host_kinds(result: StudyResult) -> list[str]:
                   | {kind.layer for kind in result.pack.edge.host_kinds})
 
 
-def _feed(row: Any, feed: str, result: StudyResult) -> dict[str, Any]:
+def _feed(row: Any, feed: str, stations: Mapping[str, str]) -> dict[str, Any]:
     station = _plain(getattr(row, f"feed_{feed}_id"))
-    return {"id": station, "name": _station_name(station, result),
+    return {"id": station, "name": stations.get(station, ""),
             "distance_m": _number(getattr(row, f"feed_{feed}_distance_m")),
             "voltage_kv": _number(getattr(row, f"feed_{feed}_voltage_kv"))}
-
-
-def _station_name(station: str, result: StudyResult) -> str:
-    frame = result.city_layers.frames.get("substations")
-    if frame is None or "name" not in frame.columns or "substation_id" not in frame.columns:
-        return ""
-    found = frame.loc[frame["substation_id"].astype(str) == station, "name"]
-    return _plain(found.iloc[0]) if len(found) else ""
 
 
 def _hosts(result: StudyResult, language: Language) -> dict[str, dict[str, str]]:
@@ -304,6 +306,11 @@ def _title(titles: dict[str, Text], key: object, language: Language) -> str:
 def _plain(value: Any) -> str:
     """Return text for a cell that may be missing."""
     return "" if pd.isna(value) else str(value)
+
+
+def _code_word(words: Mapping[str, Text], code: Any, language: Language) -> str:
+    """Return the words for a code; empty where there is none."""
+    return word(words, _plain(code), language) if _plain(code) else ""
 
 
 def _number(value: Any) -> float | None:

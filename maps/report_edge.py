@@ -21,7 +21,8 @@ from siting.types import EdgePlan
 from siting.wording import CERTAINTY_WORDS, quantity
 
 SOLVER_WORDS = {"optimal": Text(zh="已证最优", en="proven optimal"),
-                 "time limit reached": Text(zh="达到时限，为可行解", en="feasible, time limit reached")}
+                "bounded": Text(zh="可行解，间隙已证", en="feasible, gap proven"),
+                "time limit reached": Text(zh="达到时限，为可行解", en="feasible, time limit reached")}
 
 
 def edge_centres(page: Page) -> str:

@@ -8,6 +8,8 @@ from types import MappingProxyType
 from typing import Literal
 
 from gis.bilingual import Text
+from maps.report_layout import PART_COLOURS, PART_WORDS
+from siting.estate import DECISION_WORDS
 
 Shape = Literal["circle", "square", "double_square", "triangle", "diamond", "cross"]
 Group = Literal["results", "policy", "power", "network", "transport", "constraints", "demand"]
@@ -84,6 +86,10 @@ class LayerStyle:
     """A click tells of the feature."""
     error_radius_column: str = ""
     """Column with the position error in km, drawn as a circle."""
+    wins_over_parcels: bool = False
+    """A click tells of an area of it rather than of the parcel under it."""
+    is_found: bool = True
+    """Search finds its names."""
 
 
 def _line(group: Group, order: int, colour: str, width_px: float, *dash: float, is_shown: bool = True,
@@ -175,11 +181,50 @@ OTHER_LAYER = LayerStyle(group="constraints", order=128, is_shown=False, variant
     Variant(colour="#616161", fill="#bdbdbd", width_px=1.2, radius_px=4),))
 """A layer without a style of its own."""
 
-FEED_LINES = LayerStyle(group="results", order=196, variant_column="feed", variants=(
+FEED_LINES = LayerStyle(group="results", order=196, is_found=False, variant_column="feed", variants=(
     Variant(title=Text(zh="A 路供电", en="feed A"), values=("A",), colour="#c2185b", width_px=2.0),
     Variant(title=Text(zh="B 路供电", en="feed B"), colour="#c2185b", width_px=2.0, dash=(3, 5))))
-COVERAGE = LayerStyle(group="results", order=90, is_shown=False, is_clickable=False, variants=(
+COVERAGE = LayerStyle(group="results", order=90, is_shown=False, is_clickable=False, is_found=False, variants=(
     Variant(colour="#6a1b9a", fill="#ce93d8", fill_opacity=0.13, width_px=1.2, dash=(6, 4)),))
+
+
+def _load(at_least: float | None, zh: str, en: str, radius_px: float) -> Variant:
+    return Variant(title=Text(zh=zh, en=en), at_least=at_least, colour="#2b2600", fill="#f0e442", fill_opacity=0.9,
+                   radius_px=radius_px, width_px=1.5)
+
+
+CAPACITY_SITES = LayerStyle(group="results", order=198, variant_column="it_load_mw", label_zoom=12, label_priority=70,
+                            variants=(
+    _load(80, "80 MW 及以上", "80 MW and above", 17), _load(40, "40–80 MW", "40-80 MW", 13.5),
+    _load(20, "20–40 MW", "20-40 MW", 10.5), _load(10, "10–20 MW", "10-20 MW", 8),
+    _load(None, "10 MW 以下", "below 10 MW", 5.5)))
+CAPACITY_FEEDS = LayerStyle(group="results", order=194, is_found=False, variants=(
+    Variant(colour="#6b5d00", width_px=1.4, dash=(6, 3), min_zoom=10.5),))
+
+
+def _decision(decision: str, fill: str, shape: Shape, radius_px: float = 6.5) -> Variant:
+    return Variant(title=DECISION_WORDS[decision], values=(decision,), colour="#ffffff", fill=fill, shape=shape,
+                   radius_px=radius_px, fill_opacity=1.0)
+
+
+DECISIONS = LayerStyle(group="demand", order=190, label_zoom=11.5, label_priority=60, variant_column="decision",
+                       error_radius_column="error_radius_km", variants=(
+    _decision("keep", "#00684a", "circle"),
+    _decision("retrofit", "#0072b2", "diamond", 7.5),
+    _decision("migrate", "#b06c00", "triangle", 7),
+    _decision("merge", "#a0447c", "square", 6),
+    _decision("convert_to_edge", "#3f8fc2", "double_square", 7),
+    _decision("close", "#b23c00", "cross", 7.5),
+    Variant(title=DECISION_WORDS["undecided"], colour="#4527a0", fill="#ffffff", width_px=2.0,
+            shape="diamond", radius_px=6.5, fill_opacity=1.0)))
+"""Existing data centres: each decision has its own shape, for those who see no colour."""
+
+
+CAMPUS_PARTS = LayerStyle(group="results", order=112, variant_column="kind", label_zoom=16.5, is_found=False,
+                          wins_over_parcels=True, variants=(
+    *(Variant(title=words, values=(kind,), colour="#444444", fill=PART_COLOURS[kind], fill_opacity=0.95, width_px=0.8,
+              min_zoom=13.5) for kind, words in PART_WORDS.items()),
+    Variant(colour="#444444", fill="#ffffff", width_px=0.8, min_zoom=13.5)))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

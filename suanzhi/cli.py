@@ -57,7 +57,7 @@ def run(
     out: Annotated[Path | None, typer.Option("--out", "-o", help="输出目录 output folder (out/<study>)")] = None,
     n_parcels: Annotated[int | None, typer.Option("--n-parcels", min=1,
                                                   help="合成地块数量 size of the synthetic parcel layer")] = None,
-    weights: Annotated[Path | None, typer.Option("--weights", help="权重文件（地图权重面板导出） weights saved from the map "
+    weights: Annotated[Path | None, typer.Option("--weights", help="权重文件（地图导出） weights saved from the map "
                                                                    "(.toml)")] = None,
     engine: Annotated[str, typer.Option("--engine", help="计算引擎 who works: serial | processes | dask")] = "",
     scheduler: Annotated[str, typer.Option("--scheduler", metavar="ADDRESS",
@@ -186,6 +186,29 @@ def report(
         from maps.report_pdf import print_pdf
         console.line(str(out / REPORT_FILE))
         console.line(str(print_pdf(out / REPORT_FILE, (out / REPORT_FILE).with_suffix(".pdf"))))
+
+
+@app.command()
+def export(
+    out: Annotated[Path, typer.Argument(help="已完成方案的目录 folder of a finished study")],
+    to: Annotated[str, typer.Option("--to", help="gpkg,shp,fgb,geojsonseq,kml,xlsx,qgz,postgis")] = "gpkg,qgz",
+    crs: Annotated[str, typer.Option("--crs", help="EPSG:4326 | 4490 | 4547 … | gcj02")] = "EPSG:4326",
+    encoding: Annotated[str, typer.Option("--encoding", help="Shapefile 编码 encoding: utf-8 | gbk")] = "utf-8",
+    dest: Annotated[Path | None, typer.Option("--dest", help="输出目录 folder to write to (OUT/export)")] = None,
+    database: Annotated[str, typer.Option("--database", metavar="ADDRESS",
+                                          help="PostGIS 地址，不含密码 address without password: service=NAME | "
+                                               "postgresql://HOST/DB")] = "",
+    lang: Lang = "zh", quiet: Quiet = False, debug: Debug = False,
+) -> None:
+    """将已完成的方案转换为其他系统的格式。Write a finished study in other systems' formats."""
+    console = _console(lang, quiet, debug)
+    with guarded(console):
+        from suanzhi.exporting import ExportRequest, export_study, formats_of
+        request = ExportRequest(formats=formats_of(to), crs=crs, encoding=encoding, dest=dest, database=database)
+        written = export_study(out, request, language=console.language, progress=console.progress)
+        console.close()
+        for place in written:
+            console.line(str(place))
 
 
 @app.command()

@@ -28,6 +28,8 @@ CREATE TABLE layer_styles (
   f_geometry_column TEXT, styleName TEXT, styleQML TEXT, styleSLD TEXT, useAsDefault BOOLEAN, description TEXT,
   owner TEXT, ui TEXT, update_time DATETIME);
 """
+_VERSION = "1.2"
+"""What ten years of GIS read; nothing of later versions is used."""
 _EXTENSION_PAGE = "http://www.geopackage.org/spec121/#extension_schema"
 GEOMETRY_COLUMN = "geom"
 
@@ -57,7 +59,7 @@ def write_geopackage(bundle: Bundle, path: Path | str) -> Path:
     """
     with drafted(path) as draft:
         for layer in bundle.layers:
-            options = {"SPATIAL_INDEX": "YES", "GEOMETRY_NAME": GEOMETRY_COLUMN,
+            options = {"VERSION": _VERSION, "SPATIAL_INDEX": "YES", "GEOMETRY_NAME": GEOMETRY_COLUMN,
                        "IDENTIFIER": layer.title.to(bundle.language),
                        "DESCRIPTION": described(layer, bundle.target).to(bundle.language)}
             write_frame(layer.frame, draft, driver="GPKG", layer=layer.name, appends=True, options=options)

@@ -21,10 +21,10 @@
   };
 
   /* A short table of names and values. */
-  function facts(rows) {
+  const facts = panel.factList = function (rows) {
     return el("dl", { class: "facts" }, ...rows.filter(Boolean).flatMap(([name, value]) =>
       [el("dt", { text: name }), value instanceof Node ? el("dd", {}, value) : el("dd", { text: value })]));
-  }
+  };
 
   const section = (title, ...children) => el("section", {}, el("h4", { text: title }), ...children);
 
@@ -173,6 +173,12 @@
         [panel.phrase("feed_a"), feed(centre.feeds[0])], [panel.phrase("feed_b"), feed(centre.feeds[1])],
         [panel.phrase("demand_covered"), panel.number(centre.demand, 2) + " · "
           + panel.phrase("demand_points", { n: centre.n_demand })],
+        centre.power_limit ? [panel.phrase("power_limit"), centre.power_limit] : null,
+        centre.fibre_diversity ? [panel.phrase("fibre_diversity"), centre.fibre_diversity + (centre.fibre_shared_m
+          ? panel.phrase("semicolon") + panel.phrase("fibre_shared", { length: panel.quantity(centre.fibre_shared_m, "m") })
+          : "")] : null,
+        centre.stability === null ? null : [panel.phrase("stability"),
+          panel.phrase("stability_share", { share: panel.percent(centre.stability, 0) })],
         centre.runner_up ? [panel.phrase("runner_up"), centre.runner_up + (centre.runner_up_loss === null ? ""
           : " · " + panel.phrase("runner_up_loss", { loss: panel.percent(centre.runner_up_loss) }))] : null,
         [panel.phrase("zone"), centre.zone], [panel.phrase("unit"), centre.unit],
@@ -185,11 +191,19 @@
     el("h3", { text: host.name || host.id }), el("p", { class: "sub", text: panel.phrase("edge_other_plan") }),
     facts([[panel.phrase("host"), panel.state.study.hosts[host.host].title], ["id", host.id]]));
 
+  /* A parcel's id, which opens its card where the page holds it. */
+  function parcelLink(parcelId) {
+    if (panel.state.parcels.ids.rowOf(parcelId) < 0) return parcelId;
+    const link = el("button", { type: "button", class: "parcel-link", text: parcelId });
+    link.addEventListener("click", () => panel.select(parcelId));
+    return link;
+  }
+
   panel.explainFeature = function ({ layer, row }) {
     const rows = layer.fields.map((field) => [field.title, field.values[row], field])
       .filter(([, value]) => value !== null && value !== undefined && value !== "")
-      .map(([title, value, field]) => [title, typeof value === "number"
-        ? panel.quantity(value, field.code, field.unit) : String(value)]);
+      .map(([title, value, field]) => [title, field.name === "parcel_id" ? parcelLink(String(value))
+        : typeof value === "number" ? panel.quantity(value, field.code, field.unit) : String(value)]);
     if (layer.certainty.length) rows.push([panel.phrase("certainty"), layer.certainty[row]]);
     return el("div", { class: "explain" },
       el("h3", { text: layer.names[row] || layer.title }), el("p", { class: "sub", text: layer.title }), facts(rows));

@@ -10,7 +10,7 @@
     const taken = panel.markerBoxes();
     const written = new Set();
     const layers = panel.state.layers
-      .filter((layer) => panel.state.shown[layer.name] && layer.label_zoom !== null && view.zoom >= layer.label_zoom)
+      .filter((layer) => panel.isShown(layer) && layer.label_zoom !== null && view.zoom >= layer.label_zoom)
       .sort((a, b) => b.label_priority - a.label_priority);
     for (const layer of layers) writeLayer(context, view, layer, taken, written);
   };

@@ -4,6 +4,7 @@
 (function (panel) {
   const el = panel.element;
   const SWATCH = [26, 16];
+  const LARGEST_PX = 12;
 
   panel.drawLegend = function () {
     const { legendBody, study, shown, layers } = panel.state;
@@ -14,7 +15,7 @@
     const topFirst = [...layers].reverse();
     for (const group of study.groups) {
       for (const layer of topFirst) {
-        if (layer.group === group.key && shown[layer.name] && layer.shapes.n) parts.push(layerPart(layer));
+        if (layer.group === group.key && panel.isShown(layer) && layer.shapes.n) parts.push(layerPart(layer));
       }
     }
     legendBody.replaceChildren(...parts);
@@ -70,10 +71,12 @@
   }
 
   function lookSwatch(look, dimension) {
+    const radius = Math.min(look.radius_px, LARGEST_PX);
+    const size = dimension === 0 ? [SWATCH[0], Math.max(SWATCH[1], 2 * radius + 3)] : SWATCH;
     return canvasSwatch((context) => {
-      const [width, height] = SWATCH;
+      const [width, height] = size;
       if (dimension === 0) {
-        panel.symbol(context, look, width / 2, height / 2, Math.min(look.radius_px, 7));
+        panel.symbol(context, look, width / 2, height / 2, radius);
         return;
       }
       context.beginPath();
@@ -87,13 +90,13 @@
       context.lineWidth = look.width_px;
       context.setLineDash(look.dash);
       context.stroke();
-    });
+    }, size);
   }
 
-  function canvasSwatch(draw) {
+  function canvasSwatch(draw, [width, height] = SWATCH) {
     const dots = window.devicePixelRatio || 1;
-    const canvas = el("canvas", { class: "swatch-canvas", width: SWATCH[0] * dots, height: SWATCH[1] * dots,
-      style: { width: SWATCH[0] + "px", height: SWATCH[1] + "px" } });
+    const canvas = el("canvas", { class: "swatch-canvas", width: width * dots, height: height * dots,
+      style: { width: width + "px", height: height + "px" } });
     const context = canvas.getContext("2d");
     context.scale(dots, dots);
     draw(context);

@@ -15,7 +15,7 @@
     const legendCard = card("legend", legendBody, minor.legend);
     const inLanguages = (key, body) => card(key, body, minor[key]);
     const tools = [panel.weightCard(inLanguages), panel.filterCard(inLanguages), panel.drawCard(inLanguages),
-      panel.edgeCard(inLanguages)].filter(Boolean);
+      panel.edgeCard(inLanguages), panel.capacityCard(inLanguages)].filter(Boolean);
     tools.forEach((tool) => { tool.open = false; });
     // All stand at the left edge.
     takeTurns(...tools, legendCard);
@@ -83,7 +83,9 @@
         ? RESULTS.filter((name) => name !== "edge_centres" || study.edge)
           .map((name) => layerRow(name, study.phrases[name], study.phrases_minor[name])) : [];
       for (const layer of [...layers].reverse()) {
-        if (layer.group === group.key && layer.shapes.n) rows.push(layerRow(layer.name, layer.title, layer.title_minor));
+        // The layers of all readings of a target have one switch.
+        if (layer.group !== group.key || !layer.shapes.n || layer.reading > 0) continue;
+        rows.push(layerRow(layer.switch, layer.title, layer.title_minor));
       }
       return rows.length ? el("fieldset", {}, el("legend", {}, panel.bilingual(group.title, group.title_minor)), ...rows) : null;
     }));

@@ -52,7 +52,7 @@
       take(centre.id + " " + centre.name, panel.phrase("edge_centre"), () => goToEdgeCentre(centre));
     }
     for (const layer of layers) {
-      if (layer.name === "feed_lines" || layer.name === "coverage") continue;
+      if (!layer.is_found || !panel.isOfReading(layer)) continue;
       layer.names.forEach((name, row) => name && take(name, layer.title, () => goToFeature(layer, row)));
     }
     for (let i = 0; i < parcels.n && hits.length < 500; i++) {
@@ -71,7 +71,7 @@
   }
 
   function goToFeature(layer, row) {
-    panel.showLayer(layer.name, true);
+    panel.showLayer(layer.switch, true);
     panel.state.map.fitBounds(panel.boundsLatLng(layer.shapes, row), { maxZoom: 14, animate: false });
     panel.openPopup(panel.centreLatLng(layer.shapes, row), panel.explainFeature({ layer, row }));
   }

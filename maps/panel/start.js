@@ -17,6 +17,7 @@
       stats: () => ({ parcels: panel.state.parcels.n, draw_ms: panel.state.drawMs, load_ms: panel.state.loadMs,
         score_ms: panel.state.parcels.stepMs }),
       setClass: (classId) => panel.setClass(classId),
+      setReading: (k) => panel.setReading(k),
       weights: () => panel.weights(),
       setWeights: (given) => panel.setWeights(given),
       weightsFile: () => panel.weightsFile(),
@@ -42,9 +43,9 @@
   async function build(map, blocks) {
     const study = blocks.study.meta;
     const shown = Object.fromEntries(FIRST_SHOWN.map((name) => [name, true]));
-    for (const layer of blocks.layers) shown[layer.name] = layer.is_shown;
+    for (const layer of blocks.layers) shown[layer.switch] = layer.is_shown;
     panel.state = { map, study, shown, layers: blocks.layers, parcels: panel.readParcels(blocks.parcels, study),
-      classIndex: 0, drawMs: 0, loadMs: 0 };
+      classIndex: 0, reading: 0, drawMs: 0, loadMs: 0 };
     panel.colourParcels(panel.state.parcels, study, 0);
     panel.makePage(map.getContainer());
     map.invalidateSize({ animate: false });
@@ -82,7 +83,7 @@
     panel.state.parcelCanvas.redraw();
   }
 
-  /* Symbols win over parcels, parcels over lines, lines over areas. */
+  /* Symbols win over parcels, parcels over lines, lines over areas; parts of a campus over their parcel. */
   function onClick(event) {
     const { map } = panel.state;
     if (panel.isDrawing()) return panel.addCorner(event.latlng);
@@ -91,6 +92,8 @@
     const scale = 256 * Math.pow(2, map.getZoom());
     const symbol = panel.featureAt(x, y, scale, 0);
     if (symbol) return panel.openPopup(event.latlng, panel.explainFeature(symbol));
+    const part = panel.featureAt(x, y, scale, 2, (layer) => layer.wins_over_parcels);
+    if (part) return panel.openPopup(event.latlng, panel.explainFeature(part));
     const parcel = panel.parcelAt(x, y, scale);
     if (parcel >= 0) return panel.openParcel(parcel, event.latlng);
     const other = panel.featureAt(x, y, scale, 1) || panel.featureAt(x, y, scale, 2);
@@ -104,12 +107,24 @@
     document.querySelectorAll("input[data-layer]").forEach((input) => {
       if (input.dataset.layer === name) input.checked = isShown;
     });
-    const layer = state.layers.find((l) => l.name === name);
+    const layer = state.layers.find((l) => l.switch === name);
     if (!layer) {
       state.parcelCanvas.redraw();
       panel.showMarkers(state.map);
       panel.showFilterCount();
     } else (layer.order < PARCELS_ORDER ? state.belowCanvas : state.aboveCanvas).redraw();
+    state.labelCanvas.redraw();
+    panel.drawLegend();
+  };
+
+  /* Choose the reading of the capacity target whose plan is shown. */
+  panel.setReading = function (k) {
+    const { state } = panel;
+    if (!state.study.capacity[k]) throw new Error("unknown reading " + k);
+    state.reading = k;
+    panel.showReading();
+    state.map.closePopup();
+    state.aboveCanvas.redraw();
     state.labelCanvas.redraw();
     panel.drawLegend();
   };

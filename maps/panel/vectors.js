@@ -8,11 +8,14 @@
     return { ...block.meta, shapes: panel.readShapes(block.arrays), arrays: block.arrays };
   };
 
+  /* Is a layer to be seen: it is switched on, and belongs to the reading of the target that is chosen. */
+  panel.isShown = (layer) => panel.state.shown[layer.switch] && panel.isOfReading(layer);
+  panel.isOfReading = (layer) => layer.reading === null || layer.reading === panel.state.reading;
+
   /* Paint the shown layers whose order lies in [from, to). */
   panel.layerPainter = (from, to) => function (context, view) {
-    const { layers, shown } = panel.state;
-    for (const layer of layers) {
-      if (layer.order < from || layer.order >= to || !shown[layer.name]) continue;
+    for (const layer of panel.state.layers) {
+      if (layer.order < from || layer.order >= to || !panel.isShown(layer)) continue;
       layer.variants.forEach((look, v) => {
         if (view.zoom >= look.min_zoom) paintVariant(context, view, layer, look, rowsInView(layer, v, view));
       });
@@ -133,12 +136,13 @@
     }
   };
 
-  /* The feature under a click: {layer, row} of a dimension (0 point, 1 line, 2 area), topmost first. */
-  panel.featureAt = function (x, y, scale, dimension) {
-    const { layers, shown, map } = panel.state;
+  /* The feature under a click: {layer, row} of a dimension (0 point, 1 line, 2 area), topmost first; `isWanted` may
+     leave layers out. */
+  panel.featureAt = function (x, y, scale, dimension, isWanted) {
+    const { layers, map } = panel.state;
     for (let k = layers.length - 1; k >= 0; k--) {
       const layer = layers[k];
-      if (!shown[layer.name] || !layer.is_clickable) continue;
+      if (!panel.isShown(layer) || !layer.is_clickable || (isWanted && !isWanted(layer))) continue;
       const row = rowAt(layer, x, y, scale, dimension, map.getZoom());
       if (row >= 0) return { layer, row };
     }

@@ -1,0 +1,210 @@
+"""Hands a finished study over to other systems: from the files of its folder, without running anything again."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from types import MappingProxyType
+from typing import Literal, cast, get_args
+
+from gis.bilingual import Language, Text
+from gis.errors import UsageError
+from gis.progress import Progress, silent
+from layers.exports.bundles import Bundle, StudyLayer, described
+from layers.exports.files import write_text
+from layers.exports.shapefile import Encoding
+from layers.exports.targets import longitude_of, placed, require_near, target_of
+from layers.schemas import LAYERS
+from suanzhi.export_looks import look_of
+from suanzhi.export_tables import tables_of
+from suanzhi.finished_study import FinishedStudy, read_finished, read_layer
+
+Format = Literal["gpkg", "shp", "fgb", "geojsonseq", "kml", "xlsx", "qgz", "postgis"]
+FORMATS: tuple[Format, ...] = get_args(Format)
+
+EXPORT_FOLDER = "export"
+README_FILE = "README.txt"
+_ORDER = ("units", "zones", "parcels", "districts", "coverage", "fibre_routes", "demand", "substations", "feed_lines",
+          "top_candidates", "edge_centres")
+"""Layers from below to above; others come in between, before the results."""
+_SHEETS = ("parcels", "top_candidates", "edge_centres")
+_TITLES: Mapping[str, Text] = MappingProxyType({
+    "parcels": Text(zh="候选地块", en="candidates"), "top_candidates": Text(zh="推荐地块", en="top candidates"),
+    "units": Text(zh="政策单元", en="policy units"), "zones": Text(zh="政策分区", en="policy zones"),
+    "edge_centres": Text(zh="边缘数据中心", en="edge centres"), "feed_lines": Text(zh="供电连线", en="feed lines"),
+    "coverage": Text(zh="服务范围", en="reach of edge centres"),
+})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExportRequest:
+    """What is to be written, and how."""
+
+    formats: tuple[Format, ...]
+    crs: str = "EPSG:4326"
+    encoding: str = "utf-8"
+    """Of Shapefiles."""
+    dest: Path | None = None
+    """Folder; None for ``export`` inside the study's."""
+    database: str = ""
+    """Address of a PostGIS database without its password; empty for what the environment names."""
+
+
+def formats_of(text: str) -> tuple[Format, ...]:
+    """Return the formats that a comma-separated list names, each once, in the order of ``FORMATS``.
+
+    Raises
+    ------
+    UsageError
+        One is unknown, or none is named.
+    """
+    words = [word.strip().lower() for word in text.split(",") if word.strip()]
+    unknown = [word for word in words if word not in FORMATS]
+    if unknown or not words:
+        known = ", ".join(FORMATS)
+        raise UsageError(f"unknown format {', '.join(unknown) or text!r}; choose from: {known}",
+                         f"未知的输出格式 {'、'.join(unknown) or text!r}；可选：{known}")
+    return tuple(name for name in FORMATS if name in words)
+
+
+def export_study(out: Path, request: ExportRequest, *, language: Language,
+                 progress: Progress = silent) -> tuple[Path | str, ...]:
+    """Write a finished study in other systems' formats.
+
+    Parameters
+    ----------
+    out
+        Folder of the study.
+    request
+        What to write.
+    language
+        Language of values, titles and notes.
+    progress
+        Called as formats are finished.
+
+    Returns
+    -------
+    tuple
+        Files written, and where the tables of a database are.
+
+    Raises
+    ------
+    DataError
+        The folder holds no finished study, or a file of it was changed.
+    UsageError
+        The CRS or the encoding is not offered.
+    ExportError
+        Something cannot be written.
+    """
+    encoding = _encoding(request.encoding)
+    bundle = read_bundle(read_finished(out), request.crs, language=language)
+    folder = request.dest or out / EXPORT_FOLDER
+    writers = _writers(bundle, folder, encoding, request)
+    written: list[Path | str] = []
+    step = Text(zh="转换格式", en="exporting")
+    for place, name in enumerate(request.formats):
+        progress(step, place, len(request.formats))
+        written += [path for path in writers[name]() if path not in written]
+    progress(step, len(request.formats), len(request.formats))
+    if any(isinstance(path, Path) for path in written):
+        written.append(write_text(folder / README_FILE, _readme(bundle)))
+    return tuple(written)
+
+
+def read_bundle(study: FinishedStudy, crs: str, *, language: Language) -> Bundle:
+    """Read all layers and tables of a finished study, placed in a CRS.
+
+    Parameters
+    ----------
+    study
+        The study.
+    crs
+        As ``layers.exports.targets.target_of`` takes it.
+    language
+        Language of values and titles.
+    """
+    target = target_of(crs)
+    layers: list[StudyLayer] = []
+    for name in sorted(study.layer_names, key=_rank):
+        read = read_layer(study, name, language)
+        if not layers:
+            require_near(target, longitude_of(read.frame.total_bounds))
+        title = _TITLES.get(name) or (LAYERS[name].title if name in LAYERS else Text(zh=name, en=name))
+        layers.append(StudyLayer(
+            name=name, title=title, frame=placed(read.frame, target), id_column=read.id_column, titles=read.titles,
+            terms=read.terms, look=look_of(study, name, read.frame, language)))
+    return Bundle(name=f"{study.name}{target.suffix}", title=study.title, target=target, layers=tuple(layers),
+                  tables=tables_of(study, target, language), language=language)
+
+
+def _rank(name: str) -> tuple[float, str]:
+    return (float(_ORDER.index(name)) if name in _ORDER else _ORDER.index("feed_lines") - 0.5, name)
+
+
+def _writers(bundle: Bundle, folder: Path, encoding: Encoding,
+             request: ExportRequest) -> Mapping[Format, Callable[[], Sequence[Path | str]]]:
+    """Return what writes each format; each loads its own library when it is called."""
+    geopackage = folder / f"{bundle.name}.gpkg"
+
+    def gpkg() -> Sequence[Path]:
+        from layers.exports.geopackage import write_geopackage
+        return (write_geopackage(bundle, geopackage),)
+
+    def qgz() -> Sequence[Path]:
+        from layers.exports.qgis_project import write_qgis_project
+        beside = () if "gpkg" in request.formats else gpkg()
+        return (*beside, write_qgis_project(bundle, folder / f"{bundle.name}.qgz", geopackage=geopackage.name))
+
+    def shp() -> Sequence[Path]:
+        from layers.exports.shapefile import write_shapefiles
+        return write_shapefiles(bundle, folder / "shp", encoding=encoding)
+
+    def fgb() -> Sequence[Path]:
+        from layers.exports.flatgeobuf import write_flatgeobuf
+        return write_flatgeobuf(bundle, folder / "fgb")
+
+    def geojsonseq() -> Sequence[Path]:
+        from layers.exports.geojson_sequence import write_geojson_sequence
+        return write_geojson_sequence(bundle, folder / "geojsonseq")
+
+    def kml() -> Sequence[Path]:
+        from layers.exports.kml import write_kml
+        return (write_kml(bundle, folder / f"{bundle.name}.kml"),)
+
+    def xlsx() -> Sequence[Path]:
+        from layers.exports.workbook import write_workbook
+        return (write_workbook(bundle, folder / f"{bundle.name}.xlsx", layers=_SHEETS),)
+
+    def postgis() -> Sequence[str]:
+        from layers.exports.postgis import write_postgis
+        return write_postgis(bundle, address=request.database)
+
+    return {"gpkg": gpkg, "qgz": qgz, "shp": shp, "fgb": fgb, "geojsonseq": geojsonseq, "kml": kml, "xlsx": xlsx,
+            "postgis": postgis}
+
+
+def _encoding(text: str) -> Encoding:
+    word = text.strip().lower().replace("utf8", "utf-8")
+    if word not in get_args(Encoding):
+        raise UsageError(f"unknown encoding {text!r} of Shapefiles; choose gbk or utf-8",
+                         f"未知的 Shapefile 编码 {text!r}；请选择 gbk 或 utf-8")
+    return cast(Encoding, word)
+
+
+def _readme(bundle: Bundle) -> str:
+    """Return what must be known of the files by whoever gets them."""
+    lines = [bundle.heading.zh, bundle.heading.en, ""]
+    if bundle.target.is_gcj02:
+        lines += ["警告：坐标为 GCJ-02，不得与 WGS84 或 CGCS2000 数据叠加、量算或用于工程。",
+                  "Warning: coordinates are GCJ-02; never overlay them on WGS84 or CGCS2000 data, measure or build by "
+                  "them.", ""]
+    lines += ["KML 与 GeoJSON 只容许经纬度：要求投影坐标时，这两种文件仍为 WGS84 经纬度。",
+              "KML and GeoJSON know degrees alone: where a projected CRS was asked for, they are in WGS84.",
+              ""]
+    for layer in bundle.layers:
+        text = described(layer, bundle.target)
+        lines += [f"{layer.name}  ({len(layer.frame)})", f"  {text.zh}", f"  {text.en}"]
+    lines += ["", "可信度 certainty: real 实测, approximate 近似, assumed 假定, synthetic 合成。"
+              "每个要素均有 certainty 字段。 Each feature has a column certainty.", ""]
+    return "\n".join(lines)
