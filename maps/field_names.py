@@ -17,8 +17,10 @@ from layers.schemas import LAYERS
 from maps.report_layout import PART_WORDS
 from siting.connections import DIVERSITY_TEXT
 from siting.estate import DECISION_WORDS
-from siting.power_words import LIMIT_TEXT
+from siting.headroom import BASIS_TEXT
+from siting.power_words import INDEPENDENCE_TEXT, LIMIT_TEXT
 from siting.tables import categorical, criterion_title
+from siting.three_in_one import ROOM_TEXT, VERDICT_TEXT
 from siting.types import StudyResult
 from siting.wording import CERTAINTY_WORDS, KIND_WORDS, LAND_USE_WORDS, PERMISSION_WORDS
 
@@ -38,7 +40,11 @@ COLUMN_NAMES: Mapping[str, str] = MappingProxyType({
     "n_units": "政策单元数", "kind": "单元类型", "area_km2": "面积_平方公里", "district_id": "行政区编号",
     "transformer_capacity_mva": "主变容量_兆伏安", "headroom_mva": "可用容量_兆伏安", "route_id": "光缆路由编号",
     "operator": "运营商", "demand_id": "需求点编号", "demand": "需求量", "covered": "是否被覆盖",
-    "it_load_kw": "IT负荷_千瓦", "load_mva": "视在功率_兆伏安", "power_limit": "供电先受限于",
+    "supply_voltage_kv": "供电电压_千伏", "it_load_kw": "IT负荷_千瓦", "load_mva": "视在功率_兆伏安",
+    "power_limit": "供电先受限于", "verdict": "判定", "headroom_basis": "可用容量依据", "room_m2": "场地余量_平方米",
+    "room_basis": "场地依据", "required_area_m2": "所需场地_平方米", "storage_mwh": "储能_兆瓦时",
+    "it_capacity_kw": "可承载IT负荷_千瓦", "second_feed_id": "第二电源编号", "independence": "电源独立性",
+    "second_feed_connection_m": "第二电源接入长度_米",
     "fibre_diversity": "光缆双路由", "fibre_shared_m": "光缆共用段_米", "stability": "稳定性",
     "runner_up_id": "候补宿主编号", "runner_up_name": "候补宿主", "runner_up_loss": "改用候补损失的需求占比",
     "n_facilities": "布设数量", "share": "占比", "gain": "新增覆盖", "optimality_gap": "最优间隙",
@@ -154,6 +160,8 @@ def _translation(column: str, result: StudyResult) -> Callable[[str], str] | Non
     words: Mapping[str, Mapping[str, Text]] = {
         "permission": PERMISSION_WORDS, "land_use": LAND_USE_WORDS, "certainty": CERTAINTY_WORDS, "kind": KIND_WORDS,
         "host_kind": {key: schema.title for key, schema in LAYERS.items()},
+        "verdict": VERDICT_TEXT, "room_basis": ROOM_TEXT, "independence": INDEPENDENCE_TEXT,
+        "headroom_basis": {basis.name.lower(): text for basis, text in BASIS_TEXT.items()},
         "decision": DECISION_WORDS, "part_kind": PART_WORDS,
         "power_limit": {limit.name.lower(): text for limit, text in LIMIT_TEXT.items()},
         "fibre_diversity": {verdict.name.lower(): text for verdict, text in DIVERSITY_TEXT.items()},

@@ -22,7 +22,8 @@ from siting.types import StudyResult
 PANEL_SCRIPTS = ("blocks.js", "shapes.js", "canvas.js", "dom.js", "ids.js", "scores.js", "rules.js", "parcels.js",
                  "raster.js", "paint.js", "vectors.js", "labels.js", "feeds.js", "explain.js", "compare.js",
                  "markers.js", "legend.js", "weights.js", "weight_card.js", "filters.js", "filter_card.js",
-                 "export.js", "coordinates.js", "draw.js", "edge_curve.js", "capacity.js", "panels.js", "search.js", "start.js")
+                 "export.js", "coordinates.js", "draw.js", "edge_curve.js", "capacity.js", "panels.js",
+                 "search.js", "start.js")
 """Browser code, in the order in which it is loaded."""
 
 PANEL_STYLES = ("page.css",)

@@ -37,7 +37,8 @@ _ZONE = Field(name="zone", title=PHRASES["zone"])
 
 CAPACITY_FIELDS = (
     _PARCEL, _UNIT, _ZONE, _number("rack_count", "机架", "racks"), _number("it_load_mw", "IT 负荷", "IT load", "MW"),
-    _number("facility_load_mw", "设施负荷", "site load", "MW"), _number("load_mva", "视在功率", "apparent power", "MVA"),
+    _number("facility_load_mw", "设施负荷", "site load", "MW"),
+    _number("load_mva", "视在功率", "apparent power", "MVA"),
     _number("n_substations", "供电变电站数", "substations"), _said("stations", "供电变电站", "fed by"),
     _number("connection_km", "接入长度合计", "connections in all", "km"), _said("year", "投运年份", "year"),
     _number("score", "得分", "score"), _said("policy", "分区政策", "zone policy"),
@@ -51,7 +52,8 @@ PART_FIELDS = (
     _number("floor_area_m2", "建筑面积", "floor area", "m2"), _number("racks", "机架", "racks"),
     _number("it_load_kw", "IT 负荷", "IT load", "kW"))
 DECISION_FIELDS = (
-    _said("decision_word", "处置", "decision"), _said("clause_text", "依据", "clause"), _said("reasons", "理由", "reasons"),
+    _said("decision_word", "处置", "decision"), _said("clause_text", "依据", "clause"),
+    _said("reasons", "理由", "reasons"),
     _said("missing_words", "缺少数据", "missing"), _said("deadline", "期限", "deadline"),
     _said("overdue", "已逾期", "overdue"), _said("voluntary", "鼓励性条款", "supported, not forced"),
     _number("pue_target", "PUE 目标", "PUE to reach"), _number("racks_released", "释放机架", "racks released"),
@@ -75,17 +77,20 @@ def capacity_layers(result: StudyResult) -> Iterator[MapLayer]:
 def _sites(plan: CapacityPlan, result: StudyResult) -> gpd.GeoDataFrame:
     frame = plan.sites
     fed = _feeds(plan, result).groupby("capacity_site_id", sort=False)
-    stations = {key: "；".join(f"{s} · {kv:g} kV · {mva:,.1f} MVA" for s, kv, mva in
-                               zip(own["station"], own["voltage_kv"], own["load_mva"], strict=True))
-                for key, own in fed}
+    stations = {key: [f"{s} · {kv:g} kV · {mva:,.1f} MVA" for s, kv, mva in
+                      zip(own["station"], own["voltage_kv"], own["load_mva"], strict=True)] for key, own in fed}
     titles = place_titles(result)
     return frame.set_geometry(frame.geometry.representative_point()).assign(
         name=[f"{key} · {mw:,.1f} MW" for key, mw in zip(frame["capacity_site_id"], frame["it_load_mw"], strict=True)],
         unit=_titled(frame["unit_id"], titles), zone=_titled(frame["zone_id"], titles),
         policy=_titled(frame["permission"], PERMISSION_WORDS),
-        stations=[stations.get(key, "") for key in frame["capacity_site_id"]],
+        stations=[_listed(stations.get(key, [])) for key in frame["capacity_site_id"]],
         # A year is written without a thousands separator.
         year=["" if pd.isna(year) else str(int(year)) for year in frame["year"]])
+
+
+def _listed(said: list[str]) -> Text:
+    return Text(zh="；".join(said), en="; ".join(said))
 
 
 def _feeds(plan: CapacityPlan, result: StudyResult) -> gpd.GeoDataFrame:
@@ -145,19 +150,18 @@ def estate_layer(result: StudyResult) -> MapLayer | None:
         voluntary=[_YES if flag else None for flag in centres["is_voluntary"]],
         moves_to=[_place(str(unit), str(zone), titles) for unit, zone in
                   zip(centres["target_unit"].fillna(""), centres["target_zone"].fillna(""), strict=True)])
-    own = tuple(f for f in _stock_fields() if f.name in frame.columns or _is_told(result, f.name))
-    return MapLayer(name="data_centres", title=LAYERS["data_centres"].title, style=styles.DECISIONS,
-                    frame=_with_stock(frame, result), fields=(*DECISION_FIELDS, *own))
+    frame = _with_stock(frame, result)
+    if "development_type" in frame.columns:
+        kinds = {kind.type_id: kind.title for kind in pack.development_types}
+        frame = frame.assign(development_type=_titled(frame["development_type"], kinds))
+    return MapLayer(name="data_centres", title=LAYERS["data_centres"].title, style=styles.DECISIONS, frame=frame,
+                    fields=(*DECISION_FIELDS, *_stock_fields()))
 
 
 def _stock_fields() -> tuple[Field, ...]:
     """Return what the layer itself says of a data centre."""
     schema = LAYERS["data_centres"].frame
     return () if schema is None else tuple(f for f in schema.fields if f.name not in ("data_centre_id", "name"))
-
-
-def _is_told(result: StudyResult, column: str) -> bool:
-    return column in result.city_layers.frame("data_centres").columns
 
 
 def _with_stock(frame: gpd.GeoDataFrame, result: StudyResult) -> gpd.GeoDataFrame:

@@ -16,7 +16,7 @@ from siting.types import CapacityPlan, EdgePlan, StudyResult
 def plan_layers(result: StudyResult, language: Language) -> tuple[ExportedLayer, ...]:
     """Return the layers of every plan that the study holds."""
     return (*_edge_layers(result, language), *_capacity_layers(result, language), *_estate_layers(result),
-            *_campus_layers(result))
+            *_three_in_one_layers(result), *_campus_layers(result))
 
 
 def plan_tables(result: StudyResult, language: Language) -> dict[str, pd.DataFrame]:
@@ -107,6 +107,16 @@ def _estate_layers(result: StudyResult) -> tuple[ExportedLayer, ...]:
     if result.estate_plan is None:
         return ()
     return (ExportedLayer("data_centre_decisions", "data_centre_id", result.estate_plan.centres, ("data_centres",)),)
+
+
+def _three_in_one_layers(result: StudyResult) -> tuple[ExportedLayer, ...]:
+    frame = result.three_in_one
+    if frame is None or frame.empty:
+        return ()
+    rounded = frame.assign(**{c: frame[c].round(3) for c in ("load_mva", "headroom_mva", "storage_mwh")},
+                           **{c: frame[c].round(1) for c in ("room_m2", "required_area_m2", "it_capacity_kw",
+                                                             "second_feed_connection_m")})
+    return (ExportedLayer("three_in_one_hosts", "substation_id", rounded, ("substations", "parcels")),)
 
 
 def _campus_layers(result: StudyResult) -> tuple[ExportedLayer, ...]:

@@ -16,9 +16,13 @@ from maps.report_figures import BLACK, BLUE, GREEN, ORANGE, PALE, MapSheet, swat
 from maps.report_page import Page, facts, whole
 from siting.connections import DIVERSITY_TEXT
 from siting.power import PowerLimit
-from siting.power_words import LIMIT_TEXT
+from siting.power_words import INDEPENDENCE_TEXT, LIMIT_TEXT
+from siting.three_in_one import VERDICT_TEXT
 from siting.types import EdgePlan
 from siting.wording import CERTAINTY_WORDS, quantity
+
+N_THREE_IN_ONE = 15
+"""Stations listed; the layer holds all."""
 
 SOLVER_WORDS = {"optimal": Text(zh="已证最优", en="proven optimal"),
                 "bounded": Text(zh="可行解，间隙已证", en="feasible, gap proven"),
@@ -31,7 +35,8 @@ def edge_centres(page: Page) -> str:
     if plan is None:
         return ""
     return page.section("边缘数据中心布局", "Edge centres", _statement(page, plan), _figure(page, plan),
-                        _table(page, plan), _firmness(page, plan), _curve(page, plan), _uncovered(page, plan))
+                        _table(page, plan), _firmness(page, plan), _curve(page, plan), _uncovered(page, plan),
+                        _three_in_one(page))
 
 
 def _statement(page: Page, plan: EdgePlan) -> str:
@@ -169,6 +174,30 @@ def _curve(page: Page, plan: EdgePlan) -> str:
                           f"The last of the {plan.n_facilities} centres adds {asked:g} of demand; one more would add "
                           f"{more:g}.")
     return page.figure(caption, chart, swatch(BLUE, page.say("最优覆盖", "best coverage"), "line")) + note
+
+
+def _three_in_one(page: Page) -> str:
+    """Return the substations that could hold storage and a data centre, the fittest first."""
+    frame, clause = page.result.three_in_one, page.result.pack.edge.three_in_one
+    if frame is None or frame.empty or clause is None:
+        return ""
+    counts = frame["verdict"].value_counts()
+    told = page.semicolon.join(f"{page.text(text)} {counts[key]}" for key, text in VERDICT_TEXT.items()
+                               if key in counts)
+    headings = page.headings("变电站|Substation", "#电压（千伏）|kV", "判定|Verdict", "#可用容量（MVA）|Headroom (MVA)",
+                             "#场地余量（平方米）|Room (m²)", "#所需场地（平方米）|Needed (m²)",
+                             "电源独立性|Independence", "!可信度|Certainty")
+    rows = []
+    for r in frame.drop(columns="geometry").head(N_THREE_IN_ONE).to_dict("records"):
+        name = r["substation_id"] if pd.isna(r["name"]) else r["name"]
+        rows.append([escape(str(name)), _number(r["voltage_kv"], 0), page.text(VERDICT_TEXT[str(r["verdict"])]),
+                     _number(r["headroom_mva"], 1), _number(r["room_m2"], 0), _number(r["required_area_m2"], 0),
+                     page.text(INDEPENDENCE_TEXT[str(r["independence"])]),
+                     page.word(CERTAINTY_WORDS, r["certainty"])])
+    caption = page.say("“变电站+储能站+数据中心”三站合一备选变电站（最合适者在前）",
+                       "Substations for substation + storage + data centre (the fittest first)")
+    return (page.table(caption + page.cite(clause), headings, rows, kind="wide")
+            + f"<p>{page.say('汇总：', 'In all: ')}{told}</p>")
 
 
 def _uncovered(page: Page, plan: EdgePlan) -> str:

@@ -6,6 +6,7 @@ from html import escape
 
 import numpy as np
 
+from gis.bilingual import Text
 from maps.report_basis import source_line
 from maps.report_figures import BLUE, GREY, MOST_SHAPES, ORANGE, PALE, MapSheet, swatch
 from maps.report_page import Page, hectares, items, score_text, whole
@@ -13,6 +14,8 @@ from maps.report_raster import Drawn, paint_parcels, pixel_size_m
 from siting.broken_rules import CATEGORICAL_TESTS, required_of
 from siting.explanation import CriterionLine, Explanation, ReasonLine, explain_rows
 from siting.explanation_text import reason_text
+from siting.power_words import explain_feeds
+from siting.site_power import feeds_of
 from siting.tables import strengths, summary_by_rule, summary_by_zone, top_rows, weakness
 from siting.types import ExclusionRule, SiteScores
 from siting.wording import CERTAINTY_WORDS, LAND_USE_WORDS, PERMISSION_WORDS
@@ -97,7 +100,10 @@ def top_sites(page: Page) -> str:
             continue
         figure, drawn = _sites_figure(page, scores, title, drawn)
         parts += [figure, _sites_table(page, scores, title)]
-        parts += [_block(page, e) for e in explain_rows(page.result, scores.site_class.class_id, rows[:N_EXPLAINED])]
+        told = explain_rows(page.result, scores.site_class.class_id, rows[:N_EXPLAINED])
+        power = feeds_of(page.result, scores.site_class, rows[:N_EXPLAINED])
+        parts += [_block(page, e, None if power is None else explain_feeds(power[0], i, power[1]))
+                  for i, e in enumerate(told)]
     return page.section("推荐地块", "Top sites", *parts)
 
 
@@ -158,7 +164,7 @@ def _sites_table(page: Page, scores: SiteScores, title: str) -> str:
     return page.table(title + page.say("：推荐地块", ": top sites"), headings, rows, kind="wide")
 
 
-def _block(page: Page, explained: Explanation) -> str:
+def _block(page: Page, explained: Explanation, power: Text | None) -> str:
     """Return one site's explanation: verdict, bars of its criteria, penalties, and the clauses word by word."""
     condition = page.bracketed(page.text(explained.condition)) if explained.condition else ""
     outside = page.say("规划分区之外", "outside the plan")
@@ -174,8 +180,15 @@ def _block(page: Page, explained: Explanation) -> str:
             f'<span class="score">{score_text(explained.score)}</span></h4><p class="place">{place}</p>'
             f'<table class="bars"><thead><tr>{heads}</tr></thead><tbody>{bars}</tbody></table>'
             f"<p><b>{page.say('政策：', 'Policy: ')}</b>{page.word(PERMISSION_WORDS, explained.permission) or outside}"
-            f"{condition} {_quote(page, explained)}</p>"
+            f"{condition} {_quote(page, explained)}</p>{_power(page, power)}"
             f"{_penalties(page, explained.penalties)}{_unknown(page, explained)}</div>")
+
+
+def _power(page: Page, power: Text | None) -> str:
+    if power is None:
+        return ""
+    title = page.say("供电（按该类参考规模，单独接入）：", "Power (reference project, alone): ")
+    return f"<p><b>{title}</b>{page.text(power)}</p>"
 
 
 def _most_points(line: CriterionLine, explained: Explanation) -> float:

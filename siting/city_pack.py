@@ -214,6 +214,8 @@ def _citations(pack: CityPack) -> Iterator[tuple[str, Citation, bool]]:
     for host in pack.edge.host_kinds:
         yield f"host {host.layer!r}", host.citation, host.assumed
     yield "edge settings", pack.edge.citation, bool(pack.edge.assumed)
+    if pack.edge.three_in_one is not None:
+        yield "three-in-one stations", pack.edge.three_in_one, False
     if pack.capacity is not None:
         yield "capacity settings", pack.capacity.citation, False
         for reading in pack.capacity.readings:

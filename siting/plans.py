@@ -16,9 +16,11 @@ from gis.progress import Progress, silent
 from layers.types import CityLayers
 from siting.capacity import capacity_settings, plan_capacity
 from siting.edge import place_edge_centres, reserved_by
+from siting.edge_hosts import edge_pue
 from siting.estate import EstatePlan, assess_estate
 from siting.layout_settings import LayoutSettings, load_layout_settings
 from siting.site_layout import SiteLayout, lay_out_site
+from siting.three_in_one import three_in_one_hosts
 from siting.types import CapacityPlan, CityPack, EdgePlan, SiteScores, Study
 
 N_LAYOUTS = 3
@@ -35,6 +37,8 @@ class Plans:
     edge: EdgePlan | None = None
     estate: EstatePlan | None = None
     capacity: tuple[CapacityPlan, ...] = ()
+    three_in_one: gpd.GeoDataFrame | None = None
+    """Substations with what they lack to hold storage and a data centre as well."""
     layouts: tuple[tuple[str, SiteLayout], ...] = ()
     """Parcel id and the campus on it."""
     facts: tuple[Text, ...] = ()
@@ -60,7 +64,8 @@ def make_plans(candidates: gpd.GeoDataFrame, scores: Sequence[SiteScores], units
     estate = plan_estate(city_layers, units, pack, study)
     capacity, facts = plan_capacities(candidates, scores, units, city_layers, pack, study, edge, estate, progress)
     layouts, untaken = lay_out_campuses(capacity[0], city_layers, pack) if capacity else ((), ())
-    return Plans(edge=edge, estate=estate, capacity=capacity, layouts=layouts, facts=(*facts, *untaken))
+    return Plans(edge=edge, estate=estate, capacity=capacity, layouts=layouts,
+                 three_in_one=find_three_in_one(city_layers, pack), facts=(*facts, *untaken))
 
 
 def plan_edge(city_layers: CityLayers, units: gpd.GeoDataFrame, pack: CityPack, study: Study,
@@ -113,6 +118,15 @@ def plan_capacities(candidates: gpd.GeoDataFrame, scores: Sequence[SiteScores], 
                                 en=f"No capacity was laid out ({reading.title.en}): {error.text.en}."))
     progress(step, len(pack.capacity.readings), len(pack.capacity.readings))
     return tuple(plans), tuple(lacking)
+
+
+def find_three_in_one(city_layers: CityLayers, pack: CityPack) -> gpd.GeoDataFrame | None:
+    """Judge the substations as hosts of storage and a data centre, where the plan wants such stations."""
+    if pack.edge.three_in_one is None or not city_layers.has("substations"):
+        return None
+    parcels = city_layers.frame("parcels") if city_layers.has("parcels") else None
+    return three_in_one_hosts(city_layers.frame("substations"), edge_pue(pack), it_load_kw=pack.edge.it_load_kw,
+                              parcels=parcels)
 
 
 def existing_mw(estate: EstatePlan | None) -> float:

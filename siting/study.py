@@ -170,7 +170,7 @@ def concluded(job: ScoringJob, city_layers: CityLayers, candidates: gpd.GeoDataF
     return StudyResult(
         study=study, pack=pack, city_layers=city_layers, units=job.units, candidates=candidates, scores=tuple(scores),
         census=tuple(census), edge_plan=plans.edge, capacity_plans=plans.capacity, estate_plan=plans.estate,
-        site_layouts=plans.layouts,
+        three_in_one=plans.three_in_one, site_layouts=plans.layouts,
         facts=(*_facts(city_layers, pack, scores, census, plans.edge), *facts, *plans.facts), timings_s=timings,
     )
 

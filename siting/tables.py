@@ -21,6 +21,7 @@ from siting.census import Census, UnitCensus
 from siting.criteria import MEASURES
 from siting.permissions import Permissions
 from siting.scoring import contributions_at, normalised_at
+from siting.site_power import POWER_COLUMNS, power_table
 from siting.types import Citation, CityPack, SiteScores, StudyResult, ZonePermission
 from siting.wording import clause, decimals, quantity
 
@@ -276,7 +277,8 @@ def top_candidates(result: StudyResult, *, language: Language = "zh") -> gpd.Geo
     Frame in the metric CRS: ``candidate_id`` (class and rank), ``site_class, rank, parcel_id``, ``name`` where
     the layer has it, ``score, data_coverage, land_use, area_m2, district, unit_id, unit, zone_id, zone,
     permission, permission_clause, penalty_rules, why_zh, why_en`` (the three criteria that add most),
-    ``weakest_zh, weakest_en`` (the criterion that costs most), ``certainty, geometry``.
+    ``weakest_zh, weakest_en`` (the criterion that costs most), ``siting.site_power.POWER_COLUMNS`` (load of the
+    class's reference project and its two feeds), ``certainty, geometry``.
     """
     parts = [_top_of(result, scores, language) for scores in result.scores]
     return gpd.GeoDataFrame(pd.concat(parts, ignore_index=True), geometry="geometry", crs=result.candidates.crs)
@@ -298,10 +300,11 @@ def _top_of(result: StudyResult, scores: SiteScores, language: Language) -> gpd.
     ids = [f"{key}-{rank:0{width}d}" for rank in own["rank"]]
     frame = table[[c for c in (*IDENTITY_COLUMNS, "geometry") if c in table.columns and c != "compactness"]].assign(
         candidate_id=_objects(ids), site_class=_objects([key] * len(rows)), **own,
-        **{column: _objects(texts) for column, texts in notes.items()})
+        **{column: _objects(texts) for column, texts in notes.items()},
+        **{str(column): cells.to_numpy() for column, cells in power_table(result, scores.site_class, rows).items()})
     first = ["candidate_id", "site_class", "rank", "parcel_id", *(["name"] if "name" in table.columns else []), "score",
              "data_coverage", "land_use", "area_m2", "district", "unit_id", "unit", "zone_id", "zone", "permission",
-             "permission_clause", "penalty_rules", *notes, "certainty", "geometry"]
+             "permission_clause", "penalty_rules", *notes, *POWER_COLUMNS, "certainty", "geometry"]
     return frame[first]
 
 

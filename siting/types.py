@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from siting.census import Census
     from siting.estate import EstatePlan
     from siting.site_layout import SiteLayout
+    from siting.trust import Trust
+    from siting.weighting import WeightChoice
 
 Permission = Literal["favoured", "allowed", "controlled", "closed"]
 """What policy says of a kind of data centre in a zone, best first."""
@@ -429,6 +431,8 @@ class EdgeSettings:
     """Two chosen hosts lie at least this far apart."""
     quotas: tuple[ZoneQuota, ...] = ()
     setbacks: tuple[HostSetback, ...] = ()
+    three_in_one: Citation | None = None
+    """Clause that wants substations with storage and a data centre; None where the plan has none."""
     min_host_area_m2: float = 0.0
     """Smallest host drawn as an outline; a host that is a point has no known area."""
     it_load_kw: float
@@ -594,6 +598,40 @@ class CityPack:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ExpertJudgements:
+    """What one expert says of pairs of criteria."""
+
+    expert: str
+    """Name under which the study lists them."""
+    pairs: tuple[tuple[str, str, float], ...]
+    """Criterion a, criterion b, and how many times more a matters than b (1/9 to 9)."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Weighting:
+    """How the study finds the weights of a class."""
+
+    class_id: str
+    method: Literal["ahp", "best_worst", "entropy", "critic", "mix"]
+    experts: tuple[ExpertJudgements, ...] = ()
+    """Pairwise judgements (ahp)."""
+    best: str = ""
+    """Criterion that matters most (best_worst)."""
+    worst: str = ""
+    """Criterion that matters least."""
+    best_over: tuple[tuple[str, float], ...] = ()
+    """How many times the best matters more than each criterion."""
+    over_worst: tuple[tuple[str, float], ...] = ()
+    """How many times each criterion matters more than the worst."""
+    shares: tuple[tuple[str, float], ...] = ()
+    """Of a mix: "pack" or a method, and its share."""
+    strict: bool = False
+    """Judgements that contradict one another stop the run; else they are reported."""
+    reason: str = ""
+    """Why these weights, in the planner's words."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Study:
     """What a run is asked."""
 
@@ -620,6 +658,8 @@ class Study:
     """Layers of the pack that the study does not want."""
     weights: tuple[tuple[str, str, float], ...] = ()
     """Own weights: class, criterion, weight."""
+    weighting: tuple[Weighting, ...] = ()
+    """Weights from judgements or from the data, by class."""
     mitigations: tuple[tuple[str, str], ...] = ()
     """Rules of strictness ``shall`` that count as ``should``: rule id and the measure taken."""
     n_facilities: int | None = None
@@ -803,8 +843,14 @@ class StudyResult:
     """One per reading of the target; empty where capacity was not asked for."""
     estate_plan: EstatePlan | None = None
     """None where no layer holds existing data centres."""
+    three_in_one: gpd.GeoDataFrame | None = None
+    """Substations that could hold storage and a data centre (``siting.three_in_one``); None where no clause asks."""
     site_layouts: tuple[tuple[str, SiteLayout], ...] = ()
     """Parcel id and campus of the best campuses of the first capacity layout."""
+    weight_choices: tuple[WeightChoice, ...] = ()
+    """Per class: the weights used, how they were found, and the pack's beside them."""
+    trust: Trust | None = None
+    """How far to trust the recommendations; None where it was not assessed."""
     facts: tuple[Text, ...] = ()
     """What is reported and not scored (latency, climate), and what was not measured."""
     timings_s: Mapping[str, float]

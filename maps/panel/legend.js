@@ -60,8 +60,10 @@
     const used = new Set(layer.arrays.variant);
     const dimension = Math.max(...new Set(layer.shapes.dimension));
     const rows = layer.variants.filter((_, v) => used.has(v)).map((look) => row(lookSwatch(look, dimension), look.title));
-    const thinned = layer.is_thinned ? " · " + panel.phrase("thinned") : "";
-    if (rows.length > 1) return el("div", { class: "part" }, heading(layer.title + thinned), ...rows);
+    const notes = [layer.is_thinned ? " · " + panel.phrase("thinned") : "",
+      layer.variants.every((look) => look.min_zoom > 0) ? " · " + panel.phrase("zoom_in") : ""].join("");
+    if (rows.length > 1) return el("div", { class: "part" }, heading(layer.title + notes), ...rows);
+    if (notes && rows.length) rows[0].append(el("small", { text: notes.slice(3) }));
     return el("div", { class: "part single" }, ...rows);
   }
 
