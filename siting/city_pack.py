@@ -161,6 +161,7 @@ def _unknown_names(pack: CityPack) -> Iterator[str]:
         yield from (f"rule {rule.rule_id!r}: unknown class {c!r}" for c in rule.site_classes if c not in classes)
     yield from (f"unknown layer {s.name!r}" for s in pack.layer_specs if s.name not in LAYERS)
     yield from (f"unknown host layer {h.layer!r}" for h in pack.edge.host_kinds if h.layer not in LAYERS)
+    yield from (f"setback of hosts from unknown layer {s.layer!r}" for s in pack.edge.setbacks if s.layer not in LAYERS)
     if pack.capacity is not None:
         targets, units = {t.target_id for t in pack.targets}, {u.unit_id for u in pack.units}
         yield from (f"capacity is for unknown class {c!r}" for c in [pack.capacity.site_class] if c not in classes)
@@ -213,6 +214,8 @@ def _citations(pack: CityPack) -> Iterator[tuple[str, Citation, bool]]:
         yield f"retrofit rule {retrofit.rule_id!r}", retrofit.citation, False
     for host in pack.edge.host_kinds:
         yield f"host {host.layer!r}", host.citation, host.assumed
+    for setback in pack.edge.setbacks:
+        yield f"setback of hosts from {setback.layer!r}", setback.citation, setback.assumed
     yield "edge settings", pack.edge.citation, bool(pack.edge.assumed)
     if pack.edge.three_in_one is not None:
         yield "three-in-one stations", pack.edge.three_in_one, False

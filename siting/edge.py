@@ -37,6 +37,9 @@ LESS_PREFERRED_M = 3000.0
 SINGLE_FED_M = 3000.0
 """A host with one feed counts as this much farther than one with two, among equal coverage."""
 
+TOO_NEAR_M = 2000.0
+"""A host that misses an advised setback counts as this much farther, among equal coverage."""
+
 CURVE_MARGIN = 1.5
 """The curve goes on to this many times the number of centres asked for."""
 
@@ -64,7 +67,8 @@ class _Question:
         """Distances by which plans of equal coverage are told apart."""
         preference = self.hosts.frame["preference"].to_numpy(dtype=np.float64)
         is_single = self.hosts.feeds.feed[:, 1] < 0
-        longer = (1.0 - preference) * LESS_PREFERRED_M + is_single * SINGLE_FED_M
+        is_near = self.hosts.frame["is_too_near"].to_numpy(dtype=np.bool_)
+        longer = (1.0 - preference) * LESS_PREFERRED_M + is_single * SINGLE_FED_M + is_near * TOO_NEAR_M
         return np.asarray(np.where(np.isfinite(self.distance_m), self.distance_m, 1e9) + longer, dtype=np.float64)
 
 

@@ -28,7 +28,8 @@ class EdgeHosts:
     """Places that may house an edge centre."""
 
     frame: gpd.GeoDataFrame
-    """host_id, host_kind, name, preference, certainty, geometry (point)."""
+    """host_id, host_kind, name, preference, is_too_near (a ``should`` setback is missed), certainty, geometry
+    (point)."""
     substations: gpd.GeoDataFrame
     """Those of the layer that can feed one."""
     feeds: Feeds
@@ -116,7 +117,7 @@ def _kept(frame: gpd.GeoDataFrame, city_layers: CityLayers,
         facts.append(Text(zh=f"{int(small.sum())} 个宿主面积不足 {settings.min_host_area_m2:g} 平方米，未参与布设。",
                           en=f"{int(small.sum())} hosts are smaller than {settings.min_host_area_m2:g} m² and were "
                              "left out."))
-    keep = ~small
+    keep, second = ~small, np.zeros(len(frame), dtype=np.bool_)
     for setback in settings.setbacks:
         title = LAYERS[setback.layer].title
         if not city_layers.has(setback.layer):
@@ -126,11 +127,14 @@ def _kept(frame: gpd.GeoDataFrame, city_layers: CityLayers,
             continue
         features = np.asarray(city_layers.frame(setback.layer).geometry.array)
         near = proximity.nearest(np.asarray(frame["outline"].array), features).distance_m < setback.distance_m
+        is_binding = setback.strictness == "shall"
         if near.any():
+            then = (Text(zh="未参与布设", en="were left out") if is_binding
+                    else Text(zh="仅在没有更合适宿主时选用", en="are second choice"))
             facts.append(Text(
                 zh=f"{int(near.sum())} 个宿主距{title.zh}不足 {setback.distance_m:g} 米"
-                   f"（{setback.title.zh}），未参与布设。",
+                   f"（{setback.title.zh}），{then.zh}。",
                 en=f"{int(near.sum())} hosts lie within {setback.distance_m:g} m of {title.en.lower()} "
-                   f"({setback.title.en}) and were left out."))
-        keep &= ~near
-    return frame[keep].reset_index(drop=True), tuple(facts)
+                   f"({setback.title.en}) and {then.en}."))
+        keep, second = (keep & ~near, second) if is_binding else (keep, second | near)
+    return frame.assign(is_too_near=second)[keep].reset_index(drop=True), tuple(facts)

@@ -30,6 +30,7 @@ from gis.progress import Progress, silent
 from layers.cache import PartStore
 from layers.loading import LoadedBatch, iter_layer
 from layers.schemas import LAYERS
+from layers.sources.geoparquet_file import ahead
 from layers.sources.vector_file import in_parts
 from layers.types import CERTAINTIES, CityLayers, LayerProvenance, LayerSpec, Ledger
 from siting.candidates import find_candidates
@@ -202,7 +203,7 @@ class _Scoring:
         under_way: dict[int, tuple[_Waiting, int]] = {}
 
         def frames() -> Iterator[gpd.GeoDataFrame]:
-            for batch in self._batches(self._accounted(batches)):
+            for batch in ahead(self._batches(self._accounted(batches))):
                 kept = self._opened().get(batch.number)
                 if kept is not None:
                     take(batch, kept)
@@ -227,7 +228,7 @@ class _Scoring:
     def parts(self, batches: Iterable[LoadedBatch], result: StudyResult,
               ranks: Mapping[str, Sequence[Integers]]) -> Iterator[StudyResult]:
         """Yield every batch as a study of its own, with the ranks and the census of the whole."""
-        for batch in self._batches(self._unchanged(batches)):
+        for batch in ahead(self._batches(self._unchanged(batches))):
             columns = self._opened().get(batch.number)
             if columns is None:
                 waiting = self._waiting(batch)

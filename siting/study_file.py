@@ -8,6 +8,7 @@ import sys
 import tomllib
 from dataclasses import dataclass, field, fields
 from datetime import date as dates
+from fractions import Fraction
 from functools import cache
 from pathlib import Path
 from typing import Any, Literal
@@ -20,7 +21,7 @@ from gis.errors import UsageError
 from layers.schemas import LAYERS
 from layers.types import LayerSpec
 from siting.city_pack import describe, forbid_extra_keys, paired
-from siting.types import BlockSettings, CandidateKind, Study, ZoneQuota
+from siting.types import BlockSettings, CandidateKind, ExpertJudgements, Study, Weighting, ZoneQuota
 
 ABSENT = "none"
 """The source of a layer that the study does not want."""
@@ -49,6 +50,22 @@ class CapacityTable:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class WeightingTable:
+    """Table ``[weighting.CLASS]`` of a study file."""
+
+    method: Literal["ahp", "best_worst", "entropy", "critic", "mix"]
+    judgements: dict[str, dict[str, float | str]] = field(default_factory=dict)
+    """Expert to "a / b" to how many times more a matters than b."""
+    best: str = ""
+    worst: str = ""
+    best_over: dict[str, float] = field(default_factory=dict)
+    over_worst: dict[str, float] = field(default_factory=dict)
+    shares: dict[str, float] = field(default_factory=dict)
+    strict: bool = False
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class StudyTable:
     """A study file as it is written."""
 
@@ -64,6 +81,7 @@ class StudyTable:
     date: str = ""
     layers: dict[str, Any] = field(default_factory=dict)
     weights: dict[str, dict[str, float]] = field(default_factory=dict)
+    weighting: dict[str, WeightingTable] = field(default_factory=dict)
     mitigations: dict[str, str] = field(default_factory=dict)
     edge: EdgeTable = field(default_factory=EdgeTable)
     capacity: CapacityTable = field(default_factory=CapacityTable)
@@ -107,12 +125,41 @@ def read_study(path: Path) -> Study:
         classes=table.classes, n_top=table.n_top, n_parcels=table.n_parcels, seed=table.seed, layer_specs=specs,
         omitted_layers=omitted,
         weights=tuple((c, k, w) for c, own in table.weights.items() for k, w in own.items()),
-        mitigations=tuple(table.mitigations.items()), n_facilities=table.edge.n_facilities,
+        weighting=_weighting(table, path), mitigations=tuple(table.mitigations.items()),
+        n_facilities=table.edge.n_facilities,
         service_radius_m=table.edge.service_radius_m, edge_spacing_m=table.edge.spacing_m,
         edge_quotas=_quotas(table.edge), backup_demand=table.edge.backup, edge_distance=table.edge.distance,
         capacity_years=_years(table.capacity, path), date=_date(table.date, path), path=str(path),
         sha256=hashlib.sha256(content).hexdigest(),
     )
+
+
+def _weighting(table: StudyTable, path: Path) -> tuple[Weighting, ...]:
+    twice = sorted(set(table.weights) & set(table.weighting))
+    if twice:
+        raise UsageError(f"{path.name}: class {twice[0]!r} has both [weights] and [weighting]; keep one",
+                         f"{path.name}：类别 {twice[0]!r} 同时有 [weights] 与 [weighting]；请只保留一个")
+    return tuple(Weighting(
+        class_id=class_id, method=own.method,
+        experts=tuple(ExpertJudgements(expert=name, pairs=tuple(_judgement(pair, ratio, path)
+                                                                for pair, ratio in judged.items()))
+                      for name, judged in own.judgements.items()),
+        best=own.best, worst=own.worst, best_over=tuple(own.best_over.items()),
+        over_worst=tuple(own.over_worst.items()), shares=tuple(own.shares.items()), strict=own.strict,
+        reason=own.reason) for class_id, own in table.weighting.items())
+
+
+def _judgement(pair: str, ratio: float | str, path: Path) -> tuple[str, str, float]:
+    """Read ``"a / b" = 3`` or ``"a / b" = "1/3"``."""
+    names = [name.strip() for name in pair.split("/")]
+    try:
+        value = float(Fraction(ratio))
+    except (ValueError, ZeroDivisionError):
+        value = 0.0
+    if len(names) != 2 or not all(names) or value <= 0:
+        raise UsageError(f'{path.name}: judgement {pair!r} = {ratio!r} cannot be read; write "a / b" = 3 or "1/3"',
+                         f'{path.name}：判断 {pair!r} = {ratio!r} 无法识别；写法如 "a / b" = 3 或 "1/3"')
+    return names[0], names[1], value
 
 
 def _date(given: str, path: Path) -> str:

@@ -414,6 +414,8 @@ class HostSetback:
     distance_m: float
     title: Text
     """Why."""
+    strictness: Strictness = "shall"
+    """``shall`` leaves the host out, ``should`` makes it second choice."""
     citation: Citation
     assumed: bool = False
 

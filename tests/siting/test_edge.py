@@ -119,6 +119,20 @@ def test_hosts_too_near_to_housing_are_left_out(zhengzhou_layers: CityLayers) ->
     assert any("未检验宿主退距" in fact.zh for fact in hosts.facts)
 
 
+def test_an_advised_setback_makes_a_host_second_choice(zhengzhou_layers: CityLayers) -> None:
+    advised = HostSetback(layer="hubs", distance_m=3000.0, strictness="should", title=PACK.title,
+                          citation=Citation(document="x", heading="y"))
+    pack = replace(PACK, edge=replace(PACK.edge, setbacks=(advised,)))
+    hosts, plain = find_hosts(zhengzhou_layers, pack), find_hosts(zhengzhou_layers, PACK)
+    assert len(hosts.frame) == len(plain.frame)
+    assert 0 < hosts.frame["is_too_near"].sum() < len(hosts.frame)
+    units = build_units(zhengzhou_layers, PACK)
+    shy, bold = (place_edge_centres(zhengzhou_layers, units, p, STUDY) for p in (pack, PACK))
+    near = set(hosts.frame.loc[hosts.frame["is_too_near"], "host_id"])
+    assert shy.demand_covered == pytest.approx(bold.demand_covered)
+    assert len(near & set(shy.edge_centres["host_id"])) <= len(near & set(bold.edge_centres["host_id"]))
+
+
 def test_reach_along_roads_is_longer_than_the_straight_line(zhengzhou_layers: CityLayers) -> None:
     straight, along = planned(zhengzhou_layers), planned(zhengzhou_layers, edge_distance="roads")
     assert along.distance_kind == "roads"

@@ -1,0 +1,193 @@
+"""Reads back the folder of a finished study: its manifest, what it says of every parcel, and its plans."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import geopandas as gpd
+import pandas as pd
+
+from gis.bilingual import Text
+from gis.errors import DataError
+from layers.exports.geoparquet import require_pyarrow
+from siting.explanation import (
+    LARGE_PARCELS_FILE,
+    MANIFEST_FILE,
+    PARCELS_FILE,
+    Cells,
+    Explanation,
+    explain_record,
+)
+from siting.scheme import Record
+
+WGS84 = "EPSG:4326"
+PARCEL_LAYER = "layers/parcels.geojson"
+LARGE_PARCEL_LAYER = "layers/parcels.parquet"
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class FinishedStudy:
+    """A study as its folder tells it."""
+
+    folder: Path
+    manifest: Record
+    verdicts: pd.DataFrame
+    """By parcel_id: for each class CLASS_eligible (bool), and CLASS_score and CLASS_rank (NaN where excluded)."""
+
+    @property
+    def name(self) -> str:
+        """Name of the study."""
+        return str(self.manifest["study"]["name"])
+
+    @property
+    def city(self) -> str:
+        """Key of its city."""
+        return str(self.manifest["pack"]["city"])
+
+    @property
+    def metric_crs(self) -> str:
+        """CRS in which it was computed."""
+        return str(self.manifest["pack"]["metric_crs"])
+
+    @property
+    def classes(self) -> dict[str, Record]:
+        """Its classes with criteria and rules, by key."""
+        return {str(c["class_id"]): c for c in self.manifest["scheme"]["classes"]}
+
+    @property
+    def is_large(self) -> bool:
+        """Its parcels are written as Parquet."""
+        return LARGE_PARCELS_FILE in self.manifest["files"]
+
+    def top(self, class_id: str) -> list[str]:
+        """Return the ids of the top list of a class, best first."""
+        found = next((c for c in self.manifest["results"]["classes"] if c["class_id"] == class_id), None)
+        return [] if found is None else [str(key) for key in found["top_parcel_ids"]]
+
+    def has(self, name: str) -> bool:
+        """Tell whether the study wrote a file of that name."""
+        return name in self.manifest["files"]
+
+    def explanations(self, class_id: str, parcel_ids: Iterable[str]) -> dict[str, Explanation]:
+        """Explain parcels of one class; those that the study does not hold are left out."""
+        rows = _rows(self, set(parcel_ids))
+        try:
+            return {key: explain_record(self.manifest["scheme"], class_id, cells) for key, cells in rows.items()}
+        except (KeyError, TypeError, ValueError, StopIteration) as error:
+            raise _damaged(self.folder) from error
+
+    def shapes(self, parcel_ids: set[str] | None = None) -> gpd.GeoSeries:
+        """Return the shapes of parcels by id, in longitude and latitude; all of them for None.
+
+        Raises
+        ------
+        DataError
+            The layer is not the one that the manifest describes.
+        """
+        name = LARGE_PARCEL_LAYER if self.is_large else PARCEL_LAYER
+        content = _content(self.folder, self.manifest, name)
+        if self.is_large:
+            require_pyarrow(Text(zh=name, en=name))
+            frame = gpd.read_parquet(self.folder / name, columns=["parcel_id", "geometry"]).to_crs(WGS84)
+        else:
+            collection = json.loads(content)
+            frame = gpd.GeoDataFrame.from_features(
+                [f for f in collection["features"] if f["geometry"]], crs=WGS84)[["parcel_id", "geometry"]]
+        found = gpd.GeoSeries(frame.geometry.array, index=pd.Index(frame["parcel_id"].astype(str)), crs=WGS84)
+        return found if parcel_ids is None else found[found.index.isin(parcel_ids)]
+
+    def layer(self, name: str) -> gpd.GeoDataFrame | None:
+        """Return a layer of the study in longitude and latitude, columns in English; None where it has none."""
+        file = f"layers/{name}.geojson"
+        if not self.has(file):
+            return None
+        features = [f for f in json.loads(_content(self.folder, self.manifest, file))["features"] if f["geometry"]]
+        if not features:
+            return None
+        return gpd.GeoDataFrame.from_features(features, crs=WGS84)
+
+
+def read_finished(folder: Path | str) -> FinishedStudy:
+    """Read the folder of a finished study.
+
+    Raises
+    ------
+    DataError
+        The folder holds no finished study, or its files are not those that its manifest describes.
+    """
+    place = Path(folder)
+    try:
+        manifest = json.loads((place / MANIFEST_FILE).read_text(encoding="utf-8"))
+        class_ids = [str(c["class_id"]) for c in manifest["scheme"]["classes"]]
+        for part in ("study", "pack", "files", "inputs"):
+            manifest[part]
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise DataError(
+            f"{place} is not a finished study (no readable {MANIFEST_FILE}); give the output folder of suanzhi run",
+            f"{place} 不是已完成的方案目录（缺少可读的 {MANIFEST_FILE}）；请给出 suanzhi run 的输出目录") from error
+    return FinishedStudy(folder=place, manifest=manifest, verdicts=_verdicts(place, manifest, class_ids))
+
+
+def _verdicts(folder: Path, manifest: Record, class_ids: list[str]) -> pd.DataFrame:
+    wanted = ["parcel_id", *(f"{c}_{key}" for c in class_ids for key in ("eligible", "score", "rank"))]
+    try:
+        table = _table(folder, manifest, wanted)
+    except (KeyError, ValueError) as error:
+        raise _damaged(folder) from error
+    columns: dict[str, Any] = {}
+    for c in class_ids:
+        columns[f"{c}_eligible"] = (table[f"{c}_eligible"].astype(str) == "True").to_numpy()
+        for key in ("score", "rank"):
+            columns[f"{c}_{key}"] = pd.to_numeric(table[f"{c}_{key}"], errors="coerce").to_numpy(dtype=float)
+    return pd.DataFrame(columns, index=pd.Index([_plain(key) for key in table["parcel_id"]], name="parcel_id"))
+
+
+def _table(folder: Path, manifest: Record, columns: list[str] | None, keys: set[str] | None = None) -> pd.DataFrame:
+    """Read the table of parcels; text as it stands in the file."""
+    if LARGE_PARCELS_FILE in manifest["files"]:
+        require_pyarrow(Text(zh=LARGE_PARCELS_FILE, en=LARGE_PARCELS_FILE))
+        _check(folder, manifest, LARGE_PARCELS_FILE)
+        filters = None if keys is None else [("parcel_id", "in", sorted(keys))]
+        return pd.read_parquet(folder / LARGE_PARCELS_FILE, columns=columns, filters=filters)
+    _check(folder, manifest, PARCELS_FILE)
+    return pd.read_csv(folder / PARCELS_FILE, dtype=str, keep_default_na=False, encoding="utf-8-sig", usecols=columns)
+
+
+def _rows(study: FinishedStudy, keys: set[str]) -> Mapping[str, Cells]:
+    table = _table(study.folder, study.manifest, None, keys)
+    names = [_plain(key) for key in table["parcel_id"]]
+    kept = [row for row, name in enumerate(names) if name in keys]
+    records: list[dict[str, object]] = table.iloc[kept].to_dict("records")  # type: ignore[assignment]
+    return dict(zip([names[row] for row in kept], records, strict=True))
+
+
+def _plain(key: object) -> str:
+    """Take away the apostrophe that keeps a spreadsheet from running an id as a formula."""
+    text = str(key)
+    return text[1:] if text[:1] == "'" and text[1:2] in ("=", "+", "-", "@", "\t") else text
+
+
+def _content(folder: Path, manifest: Record, name: str) -> bytes:
+    _check(folder, manifest, name)
+    return (folder / name).read_bytes()
+
+
+def _check(folder: Path, manifest: Record, name: str) -> None:
+    """Make sure that a file is the one that the manifest describes: an edited one must not be compared."""
+    try:
+        with (folder / name).open("rb") as file:
+            digest = hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError as error:
+        raise _damaged(folder / name) from error
+    if digest != manifest["files"].get(name):
+        raise _damaged(folder / name)
+
+
+def _damaged(path: Path) -> DataError:
+    return DataError(f"{path} is not what its manifest describes (edited, missing or cut short); run the study again",
+                     f"{path} 与 {MANIFEST_FILE} 的记载不符（被编辑、缺失或写入中断）；请重新运行方案")
