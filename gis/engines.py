@@ -12,6 +12,7 @@ engine as a class and a line of ``ENGINES``.
 
 from __future__ import annotations
 
+import hashlib
 import importlib.util
 import multiprocessing
 import os
@@ -216,9 +217,10 @@ class DaskEngine:
     """Does items on a Dask cluster: one that runs already, or processes on this machine.
 
     Plain futures, no collections: an item travels with its task through the scheduler, which keeps it
-    until it is done, so that no death of a worker can lose one; what is shared is scattered to every
-    worker once, and again should all copies be lost. Each task works with one thread: a cluster's slots
-    are its parallelism.
+    until it is done, so that no death of a worker can lose one. What is shared is packed once and handed to
+    one worker; the others fetch it from each other with their first task and unpack it once, and it is
+    handed out again should all copies be lost. (A broadcast waits for every worker and does not end when
+    one of them dies meanwhile.) Each task works with one thread: a cluster's slots are its parallelism.
 
     Parameters
     ----------
@@ -299,7 +301,9 @@ def _by_futures(client: Client, work: Callable[[Shared, Item], Result], items: I
 
     waiting = (_Task(place, item) for place, item in enumerate(items))
     under_way: dict[str, _Task] = {}
-    scattered = client.scatter([shared], broadcast=True, hash=False)[0]
+    content = pickle.dumps(shared, protocol=pickle.HIGHEST_PROTOCOL)
+    packed = _Packed(hashlib.sha256(content).hexdigest(), content)
+    scattered = client.scatter([packed], hash=False)[0]
 
     def submitted(task: _Task) -> Future[Any]:
         future = client.submit(_one_task, work, scattered, task.item, pure=False)
@@ -315,7 +319,7 @@ def _by_futures(client: Client, work: Callable[[Shared, Item], Result], items: I
         except (KilledWorker, CancelledError):
             # With the last worker that held it, what is shared was lost too.
             task = _once_more(task, "dask")
-            scattered = client.scatter([shared], broadcast=True, hash=False)[0]
+            scattered = client.scatter([packed], hash=False)[0]
             done.add(submitted(task))
             continue
         if (following := next(waiting, None)) is not None:
@@ -323,9 +327,28 @@ def _by_futures(client: Client, work: Callable[[Shared, Item], Result], items: I
         yield task.place, result
 
 
-def _one_task(work: Callable[[Shared, Item], Result], shared: Shared, item: Item) -> Result:
+@dataclass(frozen=True, slots=True)
+class _Packed:
+    """What is shared, as bytes: it travels as it is, and is unpacked once in each process."""
+
+    digest: str
+    content: bytes
+
+
+_unpacked: dict[str, Any] = {}
+
+
+def _shared_of(packed: _Packed) -> Any:
+    if packed.digest not in _unpacked:
+        # A worker serves one run at a time; what an older one shared is let go.
+        _unpacked.clear()
+        _unpacked[packed.digest] = pickle.loads(packed.content)
+    return _unpacked[packed.digest]
+
+
+def _one_task(work: Callable[[Any, Item], Result], packed: _Packed, item: Item) -> Result:
     _work_with_one_thread()
-    return work(shared, item)
+    return work(_shared_of(packed), item)
 
 
 def _once_more(task: _Task, engine: str) -> _Task:
