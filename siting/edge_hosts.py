@@ -69,7 +69,8 @@ def find_hosts(city_layers: CityLayers, pack: CityPack) -> EdgeHosts:
     if substations.empty:
         raise LayerNotFoundError("no substation has a voltage that can feed an edge centre; check voltage_kv",
                                  "没有电压等级适合为边缘数据中心供电的变电站；请检查 voltage_kv 字段")
-    rules = PowerRules(table=load_power_table(), reach_m=settings.feed_radius_m)
+    # A third of a MVA is no reason to leave a host out on a guess: headroom that no layer states hinders nothing.
+    rules = PowerRules(table=load_power_table(), reach_m=settings.feed_radius_m, is_assuming=False)
     feeds = feeds_for(np.asarray(points.geometry.array), settings.it_load_kw, edge_pue(pack), substations, rules)
     return _supplied(EdgeHosts(points, substations, feeds, facts))
 

@@ -119,6 +119,14 @@ def test_hosts_too_near_to_housing_are_left_out(zhengzhou_layers: CityLayers) ->
     assert any("未检验宿主退距" in fact.zh for fact in hosts.facts)
 
 
+def test_headroom_that_nobody_states_leaves_no_host_out(zhengzhou_layers: CityLayers) -> None:
+    stations = zhengzhou_layers.frame("substations").drop(columns=["headroom_mva", "transformer_capacity_mva"])
+    blind = replace(zhengzhou_layers, frames={**zhengzhou_layers.frames, "substations": stations})
+    hosts = find_hosts(blind, PACK)
+    assert len(hosts.frame) > len(find_hosts(zhengzhou_layers, PACK).frame)
+    assert set(planned(blind).edge_centres["power_limit"]) <= {"not_known", "second_feed", "voltage_step"}
+
+
 def test_an_advised_setback_makes_a_host_second_choice(zhengzhou_layers: CityLayers) -> None:
     advised = HostSetback(layer="hubs", distance_m=3000.0, strictness="should", title=PACK.title,
                           citation=Citation(document="x", heading="y"))
