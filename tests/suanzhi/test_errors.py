@@ -227,6 +227,26 @@ def _no_eligible(folder: Path) -> str:
     return 'classes = ["large"]\n[layers.parcels]\npath = "p.geojson"\ndatum = "wgs84"\n'
 
 
+@case("quota of an unknown zone", 2, "unknown zone 'moon'")
+def _unknown_quota(folder: Path) -> str:
+    return '[edge]\nn_facilities = 1\nquotas = { moon = [1, 2] }\n'
+
+
+@case("second cover of an unknown demand point", 2, "unknown demand point 'nobody'")
+def _unknown_backup(folder: Path) -> str:
+    return '[edge]\nn_facilities = 1\nbackup = ["nobody"]\n'
+
+
+@case("years of capacity that fall", 2, "rise to at most 1")
+def _falling_years(folder: Path) -> str:
+    return "[capacity]\nyears = { 2024 = 0.8, 2025 = 0.2 }\n"
+
+
+@case("date that is none", 2, "is no date")
+def _no_date(folder: Path) -> str:
+    return 'date = "soon"\n'
+
+
 @case("more edge centres than hosts", 5, "hosts lie within")
 def _too_many(folder: Path) -> str:
     return "[edge]\nn_facilities = 50\n"
