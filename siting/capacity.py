@@ -71,7 +71,7 @@ class _Grid:
 def plan_capacity(candidates: gpd.GeoDataFrame, scores: SiteScores, units: gpd.GeoDataFrame, city_layers: CityLayers,
                   pack: CityPack, reading: CapacityReading, *, existing_mw: float = 0.0,
                   reserved_mva: dict[str, float] | None = None, years: tuple[tuple[int, float], ...] = (),
-                  time_limit_s: float = 60.0) -> CapacityPlan:
+                  time_limit_s: float = 600.0) -> CapacityPlan:
     """Choose campuses and their loads for one reading of the plan's target.
 
     Parameters

@@ -33,6 +33,9 @@ UNMET = 20.0
 GAP = 5e-4
 """Relative gap at which the search among campuses stops: a quarter of a MW in 500."""
 
+MOST_NODES = 20_000
+"""Nodes after which the search among campuses stops with its bound, so that a loaded machine gives the same layout."""
+
 _FIRST = 1500
 _ENTERING = 1000
 _ROUNDS = 30
@@ -90,7 +93,7 @@ class _Prices:
     headroom: Floats
 
 
-def lay_out_capacity(problem: CapacityProblem, *, time_limit_s: float = 60.0) -> CapacityAnswer:
+def lay_out_capacity(problem: CapacityProblem, *, time_limit_s: float = 600.0) -> CapacityAnswer:
     """Find the best layout among campuses of at least the smallest size, with a bound over all parcels."""
     usable = usable_parcels(problem)
     if not usable.any() or problem.target_mw <= 0:
@@ -99,7 +102,7 @@ def lay_out_capacity(problem: CapacityProblem, *, time_limit_s: float = 60.0) ->
     bound = _bound(problem, prices, usable)
     kept = _worth_opening(problem, columns, relaxed, prices)
     program, layout = _program(problem, kept, is_mixed=True)
-    found = solve(program, gap=GAP, time_limit_s=time_limit_s)
+    found = solve(program, gap=GAP, time_limit_s=time_limit_s, most_nodes=MOST_NODES)
     settled, _ = _program(problem, kept, is_mixed=True)
     opened = np.round(found.x[layout.opened]) if len(found.x) else np.zeros(len(kept))
     lower, upper = settled.lower.copy(), settled.upper.copy()

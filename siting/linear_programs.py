@@ -49,7 +49,7 @@ class Optimum:
     """The solver's own word."""
 
 
-def solve(program: LinearProgram, *, gap: float = 1e-6, time_limit_s: float = 60.0,
+def solve(program: LinearProgram, *, gap: float = 1e-6, time_limit_s: float = 60.0, most_nodes: int | None = None,
           start: Floats | None = None) -> Optimum:
     """Solve a linear or mixed-integer program.
 
@@ -61,6 +61,8 @@ def solve(program: LinearProgram, *, gap: float = 1e-6, time_limit_s: float = 60
         Relative gap at which the search among integers may stop.
     time_limit_s
         When to stop with what was found.
+    most_nodes
+        When to stop by the work done: the same on a slow machine as on a fast one. None for no such limit.
     start
         An answer to begin with, where one is known.
     """
@@ -70,6 +72,8 @@ def solve(program: LinearProgram, *, gap: float = 1e-6, time_limit_s: float = 60
     # One thread and a fixed seed: the same input must give the same answer.
     for option, setting in (("output_flag", False), ("mip_rel_gap", gap), ("time_limit", time_limit_s), ("threads", 1)):
         solver.setOptionValue(option, setting)
+    if most_nodes is not None:
+        solver.setOptionValue("mip_max_nodes", most_nodes)
     solver.passModel(_model(program))
     if start is not None:
         known = highspy.HighsSolution()
