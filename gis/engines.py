@@ -14,23 +14,22 @@ from __future__ import annotations
 
 import hashlib
 import importlib.util
-import multiprocessing
 import os
 import pickle
 import signal
 import tempfile
-import traceback
+import threading
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
 from concurrent.futures import CancelledError
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import islice
 from multiprocessing.connection import Connection, wait
-from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
+from gis._engine_workers import Worker, in_file, work_with_one_thread
 from gis.errors import UsageError
 
 if TYPE_CHECKING:
@@ -118,13 +117,13 @@ class ProcessEngine:
         """Do the work on every item, in any order (see :class:`Engine`)."""
         waiting = (_Task(place, item) for place, item in enumerate(items))
         again: deque[_Task] = deque()
-        idle: list[_Worker] = []
-        busy: dict[Connection, tuple[_Worker, _Task]] = {}
-        with _in_file((work, shared)) as path:
+        idle: list[Worker] = []
+        busy: dict[Connection, tuple[Worker, _Task]] = {}
+        with in_file((work, shared)) as path:
             try:
                 while True:
                     while len(busy) < self.n_workers and (task := again.popleft() if again else next(waiting, None)):
-                        worker = idle.pop() if idle else _Worker(path)
+                        worker = idle.pop() if idle else Worker(path)
                         worker.give(task.item)
                         busy[worker.pipe] = (worker, task)
                     if not busy:
@@ -145,72 +144,6 @@ class ProcessEngine:
             finally:
                 for worker in (*idle, *(worker for worker, _ in busy.values())):
                     worker.end()
-
-
-class _Worker:
-    """A process that serves one item at a time through a pipe."""
-
-    def __init__(self, path: Path) -> None:
-        spawn = multiprocessing.get_context("spawn")
-        self.pipe, theirs = spawn.Pipe()
-        self.process = spawn.Process(target=_serve, args=(theirs, str(path)), daemon=True)
-        self.process.start()
-        # With our copy closed, the death of the process is the end of the pipe.
-        theirs.close()
-
-    def give(self, item: object) -> None:
-        """Hand over an item; a process that has died meanwhile shows when its answer is read."""
-        with suppress(OSError):
-            self.pipe.send(item)
-
-    def end(self) -> None:
-        self.process.kill()
-        self.process.join()
-        self.process.close()
-        self.pipe.close()
-
-
-def _serve(pipe: Connection, path: str) -> None:
-    """Answer items until the other end of the pipe is closed."""
-    # Ctrl-C is for the parent, which ends its workers.
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    _work_with_one_thread()
-    job: tuple[Callable[[Any, Any], object], object] | None = None
-    while True:
-        try:
-            item = pipe.recv()
-        except EOFError:
-            return
-        try:
-            job = job or pickle.loads(Path(path).read_bytes())
-            answer: tuple[bool, object] = (True, job[0](job[1], item))
-        except Exception as error:
-            answer = (False, _portable(error))
-        pipe.send(answer)
-
-
-def _portable(error: Exception) -> Exception:
-    """Return the error, or one of the same words where it cannot be sent, with where it was raised."""
-    trace = "".join(traceback.format_exception(error))
-    try:
-        pickle.loads(pickle.dumps(error))
-    except Exception:
-        error = RuntimeError(f"{type(error).__name__}: {error}")
-    error.add_note(trace)
-    return error
-
-
-@contextmanager
-def _in_file(content: object) -> Iterator[Path]:
-    """Keep something in a file that only this user can read."""
-    handle, name = tempfile.mkstemp(prefix="suanzhi-", suffix=".shared")
-    path = Path(name)
-    try:
-        with os.fdopen(handle, "wb") as file:
-            pickle.dump(content, file, protocol=pickle.HIGHEST_PROTOCOL)
-        yield path
-    finally:
-        path.unlink(missing_ok=True)
 
 
 class DaskEngine:
@@ -272,10 +205,11 @@ class DaskEngine:
         if not self.scheduler_address:
             own = {"n_workers": self.n_workers, "threads_per_worker": 1, "host": "127.0.0.1", "scheduler_port": 0,
                    "dashboard_address": "127.0.0.1:0", "silence_logs": "CRITICAL"}
-            with (tempfile.TemporaryDirectory(prefix="suanzhi-dask-", ignore_cleanup_errors=True) as folder,
-                  LocalCluster(**own, local_directory=folder) as cluster,
-                  Client(cluster, set_as_default=False) as client):
-                yield client
+            with tempfile.TemporaryDirectory(prefix="suanzhi-dask-", ignore_cleanup_errors=True) as folder:
+                with _interrupts_ignored():
+                    cluster = LocalCluster(**own, local_directory=folder)
+                with cluster, Client(cluster, set_as_default=False) as client:
+                    yield client
             return
         try:
             client = Client(self.scheduler_address, timeout=CONNECT_S, set_as_default=False)
@@ -347,7 +281,7 @@ def _shared_of(packed: _Packed) -> Any:
 
 
 def _one_task(work: Callable[[Any, Item], Result], packed: _Packed, item: Item) -> Result:
-    _work_with_one_thread()
+    work_with_one_thread()
     return work(_shared_of(packed), item)
 
 
@@ -368,12 +302,17 @@ def _once_more(task: _Task, engine: str) -> _Task:
     return _Task(task.place, task.item, task.n_attempts + 1)
 
 
-def _work_with_one_thread() -> None:
-    """Keep a worker to one thread: its neighbours have the other cores."""
-    os.environ["NUMBA_NUM_THREADS"] = "1"
-    from numba import config
-
-    config.NUMBA_NUM_THREADS = 1
+@contextmanager
+def _interrupts_ignored() -> Iterator[None]:
+    """Let processes that are started meanwhile ignore Ctrl-C for good: it is for the parent, which ends them."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    handler = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, handler)
 
 
 def _n_cores() -> int:

@@ -12,6 +12,7 @@ from importlib.resources import files
 from gis.bilingual import Language, Text
 from gis.progress import Progress, silent
 from maps._packing_block import pack_block
+from maps.map_basemaps import PICTURE_HOSTS
 from maps.map_layers import map_layers, pack_layer
 from maps.map_phrases import PHRASES
 from maps.map_study import study_data
@@ -22,8 +23,8 @@ from siting.types import StudyResult
 PANEL_SCRIPTS = ("blocks.js", "shapes.js", "canvas.js", "dom.js", "ids.js", "scores.js", "rules.js", "parcels.js",
                  "raster.js", "paint.js", "vectors.js", "labels.js", "feeds.js", "explain.js", "compare.js",
                  "markers.js", "legend.js", "weights.js", "weight_card.js", "filters.js", "filter_card.js",
-                 "export.js", "coordinates.js", "draw.js", "edge_curve.js", "capacity.js", "panels.js",
-                 "search.js", "start.js")
+                 "export.js", "coordinates.js", "draw.js", "edge_curve.js", "capacity.js", "basemap.js", "print.js",
+                 "panels.js", "search.js", "start.js")
 """Browser code, in the order in which it is loaded."""
 
 PANEL_STYLES = ("page.css",)
@@ -48,12 +49,15 @@ def render_map(result: StudyResult, *, language: Language = "zh", progress: Prog
 
     Returns
     -------
-    One HTML page with everything inside: it asks the network for nothing. Equal studies give equal pages.
+    One HTML page with everything inside: it asks the network for nothing unless its reader chooses a basemap. Equal
+    studies give equal pages.
 
     Raises
     ------
     ExportError
         The page would need something from the network.
+    UsageError
+        A key is to be written into the page, and there is none (``maps.map_basemaps``).
     """
     from maps.map_frame import PagePart, map_name, new_map, render_page
 
@@ -73,7 +77,7 @@ def render_map(result: StudyResult, *, language: Language = "zh", progress: Prog
     frame.add_child(PagePart("study", html=_BLOCK.format(name="study", kind="study", text=pack_block(data, {})),
                              script=f"suanzhiPanel.start({map_name(frame)});"))
     title = f"{PHRASES['product'].to(language)} · {data['title']} · {data['study']}"
-    page = seal(inline_assets(render_page(frame, title=title, language=_LANG[language])))
+    page = seal(inline_assets(render_page(frame, title=title, language=_LANG[language])), PICTURE_HOSTS)
     page = page.replace(_PARCELS.format(text=""), _PARCELS.format(text=pack_parcels(result, language)), 1)
     progress(_PACKING, total, total)
     return page

@@ -101,7 +101,9 @@ def file_name(path: str) -> str:
 
 
 def _plain(value: object) -> object:
-    """Turn a noun inside a study into a record."""
+    """Turn the nouns inside a study into records."""
+    if isinstance(value, tuple):
+        return [_plain(part) for part in value]
     is_noun = dataclasses.is_dataclass(value) and not isinstance(value, type)
     return dataclasses.asdict(value) if is_noun else value  # type: ignore[call-overload]
 

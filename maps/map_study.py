@@ -15,6 +15,7 @@ from gis.errors import SitingToolError
 from layers.schemas import LAYERS
 from maps import styles
 from maps._packing_rules import unchecked_rules
+from maps.map_basemaps import basemap_data
 from maps.map_phrases import PHRASES, phrases_in
 from maps.map_plans import capacity_readings, place_titles, station_names
 from maps.packed_parcels import permissions_of
@@ -54,8 +55,8 @@ def study_data(result: StudyResult, language: Language) -> dict[str, Any]:
         "study": result.study.name,
         "phrases": phrases_in(language),
         "phrases_minor": {key: PHRASES[key].to(other) for key in (
-            "layers", "legend", "weights", "filters", "draw", "edge_number", "capacity", "site_class", "top_candidates",
-            "parcels_by_score", "parcels_excluded", "edge_centres", "data")},
+            "layers", "legend", "weights", "filters", "draw", "edge_number", "capacity", "basemap", "site_class",
+            "top_candidates", "parcels_by_score", "parcels_excluded", "edge_centres", "data")},
         "groups": [{"key": key, "title": text.to(language), "title_minor": text.to(other)}
                    for key, text in styles.GROUPS.items()],
         "bounds": _bounds(result),
@@ -70,6 +71,7 @@ def study_data(result: StudyResult, language: Language) -> dict[str, Any]:
                     for scores, census in zip(result.scores, result.census, strict=True)],
         "edge": _edge(result, language),
         "hosts": _hosts(result, language),
+        "basemap": basemap_data(language),
         "capacity": capacity_readings(result, language),
         "banner": banner_lines(result, language),
         "footer": _footer(result, language),

@@ -12,6 +12,7 @@ import hashlib
 import mimetypes
 import re
 import tomllib
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
@@ -110,7 +111,7 @@ def inline_assets(html: str) -> str:
     return page
 
 
-def seal(html: str) -> str:
+def seal(html: str, pictures: Sequence[str] = ()) -> str:
     """Add a content security policy: only the scripts that are in the page now may run, and nothing may be fetched.
 
     The scripts are named by their hashes, so that markup which a layer's text might smuggle in stays inert.
@@ -121,7 +122,8 @@ def seal(html: str) -> str:
             digest = hashlib.sha256(match.group("text").encode("utf-8")).digest()
             hashes.append(f"'sha256-{base64.b64encode(digest).decode()}'")
     policy = ("default-src 'none'; script-src " + " ".join(dict.fromkeys(hashes))
-              + "; style-src 'unsafe-inline'; img-src data:; base-uri 'none'; form-action 'none'")
+              + "; style-src 'unsafe-inline'; img-src " + " ".join(["data:", *pictures])
+              + "; base-uri 'none'; form-action 'none'")
     # The charset must stand in the first kilobyte, before the hashes.
     head = f'<head>\n<meta charset="utf-8">\n<meta http-equiv="Content-Security-Policy" content="{policy}">'
     return html.replace("<head>", head, 1)

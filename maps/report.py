@@ -17,6 +17,7 @@ from maps import (
     report_front,
     report_layout,
     report_sites,
+    report_trust,
 )
 from maps.report_page import Page
 from siting.types import StudyResult
@@ -43,7 +44,8 @@ def render_report(result: StudyResult, *, language: Language) -> str:
         report_front.title_block(page), report_front.summary(page), report_front.request(page),
         report_front.method(page), report_basis.data(page), report_basis.zones(page), report_sites.eligibility(page),
         report_sites.top_sites(page), report_edge.edge_centres(page), report_capacity.capacity(page),
-        report_layout.site_layouts(page), report_estate.estate(page), report_end.not_scored(page),
+        report_layout.site_layouts(page), report_estate.estate(page), report_trust.trust(page),
+        report_end.not_scored(page),
         report_end.limits(page), report_end.clauses(page),
     ]
     lang = "zh-CN" if language == "zh" else "en"

@@ -1,4 +1,4 @@
-"""Charts of the report, as plain SVG: a curve of steps and bars side by side."""
+"""Charts of the report, as plain SVG: a curve of steps, bars side by side, intervals, and several lines."""
 
 from __future__ import annotations
 
@@ -83,6 +83,80 @@ def bar_chart(title: str, rows: Sequence[tuple[str, float, float | None]], colou
                          f'font-size="11">{other:.1%}</text>')
     parts.append(f'<path d="M{left} {_TOP}V{_TOP + len(rows) * line:.1f}" stroke="#1a1a1a"/>')
     return _svg(title, _TOP + len(rows) * line + 12, parts)
+
+
+def interval_chart(title: str, x_title: str, rows: Sequence[tuple[str, int, int, int]], colour: str) -> str:
+    """Draw ranks with their intervals, one line per row, on an axis of logarithms.
+
+    Parameters
+    ----------
+    title
+        Read out by screen readers.
+    x_title
+        Of the axis.
+    rows
+        Name, least rank, rank, and greatest rank.
+    colour
+        Of the intervals.
+    """
+    left, line = 190.0, 24.0
+    most = max([high for _, _, _, high in rows] + [2])
+    scale = (_WIDTH - left - 60.0) / math.log(most)
+    bottom = _TOP + len(rows) * line
+
+    def at(rank: int) -> float:
+        return left + 12.0 + math.log(max(rank, 1)) * scale
+
+    ticks = [t * 10**power for power in range(7) for t in (1, 2, 5) if t * 10**power <= most]
+    parts = [f'<path d="M{at(tick):.1f} {_TOP}V{bottom:.1f}" {_LINE}/>'
+             f'<text x="{at(tick):.1f}" y="{bottom + 16:.1f}" text-anchor="middle">{tick}</text>' for tick in ticks]
+    for i, (name, low, rank, high) in enumerate(rows):
+        y = _TOP + (i + 0.5) * line
+        parts.append(f'<text x="{left - 10:.1f}" y="{y + 4:.1f}" text-anchor="end">{escape(name)}</text>'
+                     f'<path d="M{at(low) - 3:.1f} {y:.1f}H{at(high) + 3:.1f}" stroke="{colour}" stroke-width="8" '
+                     f'stroke-opacity="0.45"/><circle cx="{at(rank):.1f}" cy="{y:.1f}" r="4" fill="#1a1a1a"/>')
+    parts.append(f'<text x="{(_WIDTH + left) / 2:.1f}" y="{bottom + 36:.1f}" text-anchor="middle">'
+                 f"{escape(x_title)}</text>")
+    return _svg(title, bottom + 46, parts)
+
+
+def lines_chart(title: str, x_title: str, y_title: str, places: Sequence[float],
+                lines: Sequence[tuple[str, Sequence[float], str]]) -> str:
+    """Draw several lines of shares (0 to 1) over changes (as shares, ascending).
+
+    Parameters
+    ----------
+    title
+        Read out by screen readers.
+    x_title, y_title
+        Of the axes.
+    places
+        Changes, two or more.
+    lines
+        Name (read out), share at each change, and colour.
+    """
+    height, width = _HEIGHT - _TOP - _BOTTOM, _WIDTH - _LEFT - _RIGHT
+    least = min([share for _, shares, _ in lines for share in shares] + [1.0])
+    floor = max(0.0, math.floor(least * 10 - 1) / 10)
+    span = max(places[-1] - places[0], 1e-9)
+
+    def at(x: float, share: float) -> tuple[float, float]:
+        return _LEFT + (x - places[0]) / span * width, _TOP + (1.0 - share) / (1.0 - floor) * height
+
+    parts = [_grid_line(*at(places[0], floor + (1.0 - floor) * k / 4), f"{floor + (1.0 - floor) * k / 4:.0%}")
+             for k in range(5)]
+    for k in range(5):
+        x = places[0] + span * k / 4
+        parts.append(f'<text x="{at(x, 0)[0]:.1f}" y="{_TOP + height + 20:.1f}" text-anchor="middle">{x:+.0%}</text>')
+    for name, shares, colour in lines:
+        points = " ".join("{:.1f},{:.1f}".format(*at(x, y)) for x, y in zip(places, shares, strict=True))
+        parts.append(f'<polyline points="{points}" fill="none" stroke="{colour}" stroke-width="2.2">'
+                     f"<title>{escape(name)}</title></polyline>")
+    parts.append(f'<text x="{(_WIDTH + _LEFT) / 2:.1f}" y="{_HEIGHT - 8:.1f}" text-anchor="middle">'
+                 f"{escape(x_title)}</text>")
+    parts.append(f'<text transform="translate(20 {_TOP + height / 2:.1f}) rotate(-90)" text-anchor="middle">'
+                 f"{escape(y_title)}</text>")
+    return _svg(title, _HEIGHT, parts)
 
 
 def _grid_line(x: float, y: float, name: str) -> str:

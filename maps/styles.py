@@ -201,6 +201,10 @@ CAPACITY_SITES = LayerStyle(group="results", order=198, variant_column="it_load_
 CAPACITY_FEEDS = LayerStyle(group="results", order=194, is_found=False, variants=(
     Variant(colour="#6b5d00", width_px=1.4, dash=(6, 3), min_zoom=10.5),))
 
+COMPARED_EDGE = LayerStyle(group="results", order=197, variants=(
+    Variant(colour="#ffffff", fill="#ad1457", radius_px=6, shape="square", width_px=1.5, fill_opacity=1.0),))
+"""Edge centres where a page has no markers for them."""
+
 
 def _decision(decision: str, fill: str, shape: Shape, radius_px: float = 6.5) -> Variant:
     return Variant(title=DECISION_WORDS[decision], values=(decision,), colour="#ffffff", fill=fill, shape=shape,

@@ -121,7 +121,7 @@ def _class(before: FinishedStudy, after: FinishedStudy, class_id: str) -> ClassC
         changes.append(Change(
             class_id=class_id, parcel_id=key, kind=kinds[key], rank_before=a[0], rank_after=b[0], score_before=a[1],
             score_after=b[1], cause=cause_of(was.get(key), now.get(key), rules, order)))
-    both = old.join(new, how="inner", lsuffix="_before", rsuffix="_after")
+    both = old.add_suffix("_before").join(new.add_suffix("_after"), how="inner")
     was_eligible, is_eligible = both["eligible_before"].to_numpy(), both["eligible_after"].to_numpy()
     title = after.classes[class_id]["title"]
     return ClassComparison(
@@ -156,7 +156,7 @@ def _kinds(old: pd.DataFrame, new: pd.DataFrame, top_before: list[str], top_afte
 
 def _outside(old: pd.DataFrame, new: pd.DataFrame) -> Iterator[tuple[str, ChangeKind]]:
     """Give what changed its verdict, in the order of the parcels."""
-    both = old.join(new, how="inner", lsuffix="_before", rsuffix="_after")
+    both = old.add_suffix("_before").join(new.add_suffix("_after"), how="inner")
     changed = both["eligible_before"] != both["eligible_after"]
     for key, eligible in both.loc[changed, "eligible_after"].items():
         yield str(key), "now_eligible" if eligible else "now_excluded"

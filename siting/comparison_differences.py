@@ -9,6 +9,7 @@ from typing import Any, Literal
 import geopandas as gpd
 
 from gis.bilingual import Text
+from layers.schemas import LAYERS
 from siting.finished_study import FinishedStudy
 from siting.scheme import Record
 from siting.wording import quantity
@@ -56,9 +57,10 @@ def differences(before: FinishedStudy, after: FinishedStudy) -> Iterator[Differe
 def _settings(before: FinishedStudy, after: FinishedStudy) -> Iterator[Difference]:
     old, new = before.manifest["study"], after.manifest["study"]
     for key in {**old, **new}:
-        if key not in _NOT_SETTINGS and old.get(key) != new.get(key):
-            yield Difference(group="setting", title=_SETTING_TITLES.get(key, Text(zh=key, en=key)),
-                             before=_shown(old.get(key)), after=_shown(new.get(key)))
+        told = _shown(old.get(key)), _shown(new.get(key))
+        if key not in _NOT_SETTINGS and told[0] != told[1]:
+            yield Difference(group="setting", title=_SETTING_TITLES.get(key, Text(zh=key, en=key)), before=told[0],
+                             after=told[1])
     classes = (list(before.classes), list(after.classes))
     if classes[0] != classes[1]:
         yield Difference(group="setting", title=Text(zh="规模类别", en="size classes"), before=_shown(classes[0]),
@@ -115,7 +117,8 @@ def _inputs(before: FinishedStudy, after: FinishedStudy) -> Iterator[Difference]
     old, new = _sources(before), _sources(after)
     for layer in {**old, **new}:
         if old.get(layer) != new.get(layer):
-            yield Difference(group="input", title=Text(zh=layer, en=layer), before=_source(old.get(layer)),
+            title = LAYERS[layer].title if layer in LAYERS else Text(zh=layer, en=layer)
+            yield Difference(group="input", title=title, before=_source(old.get(layer)),
                              after=_source(new.get(layer)))
 
 

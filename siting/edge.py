@@ -40,6 +40,9 @@ SINGLE_FED_M = 3000.0
 TOO_NEAR_M = 2000.0
 """A host that misses an advised setback counts as this much farther, among equal coverage."""
 
+LARGE_CASE = 500_000
+"""Demand points times hosts above which the points of the curve are good plans and not proven the best."""
+
 CURVE_MARGIN = 1.5
 """The curve goes on to this many times the number of centres asked for."""
 
@@ -250,13 +253,15 @@ def _curve(question: _Question) -> pd.DataFrame:
     """
     conditions = replace(question.conditions, zone_of_site=None, zone_min=None, zone_max=None, needs_backup=None)
     n_most = min(len(question.hosts.frame), max(question.n_facilities + 1, int(question.n_facilities * CURVE_MARGIN)))
+    # Thirty questions of a size at which each takes seconds to prove: built and improved, not proven.
+    is_large = question.distance_m.size > LARGE_CASE
     curve = coverage_curve(question.distance_m, question.weights, p_max=n_most, service_radius=question.radius_m,
-                           conditions=conditions)
+                           conditions=conditions, method="quick" if is_large else "auto")
     ids = question.hosts.frame["host_id"].to_numpy(dtype=object)
     return pd.DataFrame({
         "n_facilities": curve.n_facilities, "demand_covered": np.round(curve.covered, 3),
         "share": np.round(curve.covered / curve.demand_total, 6), "gain": np.round(curve.marginal_gain, 3),
-        "optimality_gap": curve.optimality_gap,
+        "optimality_gap": np.full(len(curve.covered), np.nan) if is_large else curve.optimality_gap,
         "host_ids": np.array([" ".join(str(i) for i in ids[list(c)]) for c in curve.chosen], dtype=object)})
 
 

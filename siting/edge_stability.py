@@ -53,7 +53,7 @@ def stability(cost_matrix: Floats, demand: Floats, chosen: Integers, tie_break: 
     kept = np.zeros(len(chosen))
     for factor in factors:
         drawn = max_covering(cost_matrix, demand * factor, n_facilities=len(chosen), service_radius=service_radius,
-                             method="fast", conditions=conditions, tie_break=tie_break)
+                             method="quick", conditions=conditions, tie_break=tie_break)
         kept += np.isin(alike[chosen], alike[list(drawn.chosen)])
     return np.asarray(kept / N_DRAWS, dtype=np.float64)
 

@@ -47,6 +47,7 @@ from siting.partition_scores import (
 )
 from siting.study import applied, concluded
 from siting.types import CityPack, Study, StudyResult
+from siting.weighting import judged_pack, weight_choices
 from siting.zones import build_units
 
 LARGEST_IN_MEMORY = 2_000_000
@@ -129,7 +130,7 @@ def run_large_study(city_layers: CityLayers, large: LargeLayer, pack: CityPack, 
         Whatever the reader complains of.
     """
     started = time.perf_counter()
-    pack = applied(pack, study)
+    shipped, pack = pack, judged_pack(applied(pack, study), study, is_final=True)
     job = scoring_job(city_layers, build_units(city_layers, pack), pack, study, study.classes or pack.default_classes)
     tally = Tally(job.classes, n_best)
     scoring = _Scoring(job, city_layers, engine or SerialEngine(), parts_folder, rows_per_batch, rows_per_partition)
@@ -153,7 +154,8 @@ def run_large_study(city_layers: CityLayers, large: LargeLayer, pack: CityPack, 
     scores = [replace(scores_of(columns, job, c), rank=columns[f"{c}/rank"]) for c in job.classes]
     timings = {**(timings_s or {}), "scores": time.perf_counter() - started}
     result = concluded(job, scoring.with_parcels(), candidates, scores, tally.census, timings, progress=progress,
-                       facts=(_what_is_shown(tally.n_candidates, n_best),))
+                       facts=(_what_is_shown(tally.n_candidates, n_best),),
+                       choices=weight_choices(shipped, study, scores))
     return LargeStudy(result=result, parts=lambda: scoring.parts(batches(), result, ranks))
 
 
@@ -228,7 +230,8 @@ class _Scoring:
     def parts(self, batches: Iterable[LoadedBatch], result: StudyResult,
               ranks: Mapping[str, Sequence[Integers]]) -> Iterator[StudyResult]:
         """Yield every batch as a study of its own, with the ranks and the census of the whole."""
-        for batch in ahead(self._batches(self._unchanged(batches))):
+        # Not ahead: the writers hold blocks of their own meanwhile.
+        for batch in self._batches(self._unchanged(batches)):
             columns = self._opened().get(batch.number)
             if columns is None:
                 waiting = self._waiting(batch)

@@ -31,7 +31,9 @@ from siting.latency import latency_fact
 from siting.partition_key import run_key
 from siting.partition_scores import ScoringJob, placed_by, ranked, score_partitions, scores_of, scoring_job
 from siting.plans import make_plans
+from siting.trust import assess_trust
 from siting.types import CityPack, EdgePlan, SiteScores, Study, StudyResult
+from siting.weighting import WeightChoice, judged_pack, pack_as_scored, rescored, weight_choices
 from siting.zones import build_units
 
 Part = TypeVar("Part")
@@ -114,7 +116,7 @@ def run_study(city_layers: CityLayers, pack: CityPack, study: Study, *, progress
     InfeasibleError
         No candidate is eligible for any class asked for, or the edge plan has no answer.
     """
-    pack = applied(pack, study)
+    shipped, pack = pack, judged_pack(applied(pack, study), study)
     timings = dict(timings_s or {})
     started = time.perf_counter()
     units = build_units(city_layers, pack)
@@ -130,14 +132,17 @@ def run_study(city_layers: CityLayers, pack: CityPack, study: Study, *, progress
     columns = joined(_counted(parts, progress, len(partitions)), partitions, len(candidates))
     candidates = placed_by(candidates, columns, job)
     parcel_ids = candidates["parcel_id"].to_numpy(dtype=object)
-    scores = [ranked(scores_of(columns, job, class_id), parcel_ids) for class_id in classes]
+    scores = rescored([ranked(scores_of(columns, job, class_id), parcel_ids) for class_id in classes], shipped, study,
+                      parcel_ids)
+    job = replace(job, pack=pack_as_scored(job.pack, scores))
     timings["scores"] = time.perf_counter() - started
-    return concluded(job, city_layers, candidates, scores, count_all(candidates, scores), timings, progress=progress)
+    return concluded(job, city_layers, candidates, scores, count_all(candidates, scores), timings, progress=progress,
+                     choices=weight_choices(shipped, study, scores))
 
 
 def concluded(job: ScoringJob, city_layers: CityLayers, candidates: gpd.GeoDataFrame, scores: Sequence[SiteScores],
               census: Sequence[Census], timings_s: Mapping[str, float], *, progress: Progress = silent,
-              facts: tuple[Text, ...] = ()) -> StudyResult:
+              facts: tuple[Text, ...] = (), choices: tuple[WeightChoice, ...] = ()) -> StudyResult:
     """Make the plans on candidates that are scored, and say what the run found.
 
     Parameters
@@ -156,6 +161,8 @@ def concluded(job: ScoringJob, city_layers: CityLayers, candidates: gpd.GeoDataF
         Called as steps finish.
     facts
         What is to be said besides.
+    choices
+        The weights of each class, and how they were found.
 
     Raises
     ------
@@ -167,12 +174,20 @@ def concluded(job: ScoringJob, city_layers: CityLayers, candidates: gpd.GeoDataF
     started = time.perf_counter()
     plans = make_plans(candidates, scores, job.units, city_layers, pack, study, job.classes, progress=progress)
     timings["plans"] = time.perf_counter() - started
-    return StudyResult(
+    result = StudyResult(
         study=study, pack=pack, city_layers=city_layers, units=job.units, candidates=candidates, scores=tuple(scores),
+        weight_choices=choices,
         census=tuple(census), edge_plan=plans.edge, capacity_plans=plans.capacity, estate_plan=plans.estate,
         three_in_one=plans.three_in_one, site_layouts=plans.layouts,
         facts=(*_facts(city_layers, pack, scores, census, plans.edge), *facts, *plans.facts), timings_s=timings,
     )
+    started = time.perf_counter()
+    step = Text(zh="评估可信度", en="assessing trust")
+    progress(step, 0, 1)
+    result = replace(result, trust=assess_trust(result))
+    progress(step, 1, 1)
+    timings["trust"] = time.perf_counter() - started
+    return result
 
 
 def _counted(parts: Iterable[Part], progress: Progress, total: int) -> Iterator[Part]:

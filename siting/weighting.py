@@ -131,7 +131,7 @@ def chosen_weights(pack: CityPack, study: Study, class_id: str, normalised: Floa
         direct = {k: w for c, k, w in study.weights if c == class_id}
         weights = np.array([direct.get(k, 0.0) for k in ids]) if direct else own
         return WeightChoice(**base, method="direct" if direct else "pack", weights=tuple(weights.tolist()))
-    wanted = dict(asked.shares) if asked.method == "mix" else {asked.method: 1.0}
+    wanted: dict[str, float] = dict(asked.shares) if asked.method == "mix" else {str(asked.method): 1.0}
     _require_known_shares(asked, wanted)
     found: dict[str, Floats] = {}
     told: JudgedWeights | None = None

@@ -212,6 +212,34 @@ def export(
 
 
 @app.command()
+def serve(
+    out: Annotated[Path, typer.Argument(help="已完成方案的目录 folder of a finished study")],
+    host: Annotated[str, typer.Option("--host", help="监听地址 address to listen on")] = "127.0.0.1",
+    port: Annotated[int, typer.Option("--port", help="端口，0 为任意 port, 0 for any")] = 8000,
+    lang: Lang = "zh", quiet: Quiet = False, debug: Debug = False,
+) -> None:
+    """以 OGC API 发布已完成的方案（只读）。Serve a finished study as OGC API - Features, read-only."""
+    console = _console(lang, quiet, debug)
+    with guarded(console):
+        from suanzhi.serving import serve_study
+        serve_study(out, host, port, console)
+
+
+@app.command()
+def compare(
+    before: Annotated[Path, typer.Argument(help="前一方案的输出目录 folder of the first finished study")],
+    after: Annotated[Path, typer.Argument(help="后一方案的输出目录 folder of the second finished study")],
+    out: Annotated[Path, typer.Option("--out", "-o", help="输出目录 output folder")],
+    lang: Lang = "zh", quiet: Quiet = False, debug: Debug = False,
+) -> None:
+    """比较同一城市的两个方案。Compare two finished studies of one city: who entered, who left, and why."""
+    console = _console(lang, quiet, debug)
+    with guarded(console):
+        from suanzhi.comparing import compare_and_write
+        compare_and_write(before, after, out, console)
+
+
+@app.command()
 def rules(city: City, lang: Lang = "zh", quiet: Quiet = False, debug: Debug = False) -> None:
     """列出城市的全部规则及其条款。Print every rule in force with its clause."""
     console = _console(lang, quiet, debug)

@@ -1,7 +1,8 @@
-"""What goes along with exported layers: a summary, the rules with their clauses, the criteria, and the sources."""
+"""What goes along with exported layers: a summary, the rules with their clauses, the criteria, the sources, tables."""
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import pandas as pd
@@ -9,7 +10,8 @@ import pandas as pd
 from gis.bilingual import Language, Text
 from layers.exports.bundles import StudyTable
 from layers.exports.targets import Target
-from suanzhi.finished_study import FinishedStudy, Record, said
+from suanzhi.export_titles import title_of
+from suanzhi.finished_study import QUANTITY, FinishedStudy, Record, checked, said
 
 _TITLES: dict[str, Text] = {
     "item": Text(zh="项目", en="item"), "value": Text(zh="内容", en="value"),
@@ -54,6 +56,50 @@ def tables_of(study: FinishedStudy, target: Target, language: Language) -> tuple
     )
 
 
+_TABLE_FILE = re.compile(r"([A-Za-z0-9_]+)\.csv")
+
+
+def result_tables(study: FinishedStudy, language: Language) -> tuple[StudyTable, ...]:
+    """Return the tables that a study wrote and that no layer holds, in the order of their names.
+
+    Parameters
+    ----------
+    study
+        The study.
+    language
+        Language of their words; the titles of columns come in both.
+
+    Raises
+    ------
+    DataError
+        A file was changed since it was written.
+    """
+    files = study.manifest["files"]
+    names = sorted(match[1] for file in files if (match := _TABLE_FILE.fullmatch(file)))
+    return tuple(_result_table(study, name, language) for name in names
+                 if name not in ("parcels", *study.layer_names)
+                 and not (name.endswith("_zh") and f"{name.removesuffix('_zh')}.csv" in files))
+
+
+def _result_table(study: FinishedStudy, name: str, language: Language) -> StudyTable:
+    own = _read_csv(study, f"{name}.csv")
+    columns = [str(c) for c in own.columns]
+    titles: dict[str, Text] = {}
+    if f"{name}_zh.csv" in study.manifest["files"]:
+        chinese = _read_csv(study, f"{name}_zh.csv")
+        titles = {c: Text(zh=str(title), en=c) for c, title in zip(columns, chinese.columns, strict=True) if c != title}
+        own = chinese.set_axis(columns, axis=1) if language == "zh" else own
+    for column in columns:
+        numbers = pd.to_numeric(own[column], errors="coerce")
+        if (QUANTITY.search(column) or column.startswith("n_")) and (numbers.notna() | own[column].isna()).all():
+            own[column] = numbers.astype("float64")
+    return StudyTable(name=name, title=title_of(name), frame=own, titles=titles)
+
+
+def _read_csv(study: FinishedStudy, file: str) -> pd.DataFrame:
+    return pd.read_csv(checked(study, file), dtype="str", keep_default_na=False, na_values=[""], encoding="utf-8-sig")
+
+
 def _table(name: str, title: Text, rows: list[Record]) -> StudyTable:
     frame = pd.DataFrame(rows)
     for column in frame.columns:
@@ -76,9 +122,7 @@ def _summary(study: FinishedStudy, target: Target, language: Language) -> list[R
                  (Text(zh=f"{title}：合格地块", en=f"{title}: eligible"), found["n_eligible"]),
                  (Text(zh=f"{title}：最高得分", en=f"{title}: best score"), found["best_score"])]
     plan = manifest["results"].get("edge_plan") or {}
-    for key, title_of in _PLAN_ITEMS.items():
-        if key in plan:
-            rows.append((title_of, plan[key]))
+    rows += [(item, plan[key]) for key, item in _PLAN_ITEMS.items() if key in plan]
     for record in manifest["missing_layers"]:
         rows.append((Text(zh="缺少的图层", en="missing layer"),
                      f"{said(record['title']).to(language)}：{said(record['purpose']).to(language)}"))

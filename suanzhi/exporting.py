@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from types import MappingProxyType
 from typing import Literal, cast, get_args
 
 from gis.bilingual import Language, Text
@@ -15,26 +14,17 @@ from layers.exports.bundles import Bundle, StudyLayer, described
 from layers.exports.files import write_text
 from layers.exports.shapefile import Encoding
 from layers.exports.targets import longitude_of, placed, require_near, target_of
-from layers.schemas import LAYERS
 from suanzhi.export_looks import look_of
-from suanzhi.export_tables import tables_of
+from suanzhi.export_tables import result_tables, tables_of
+from suanzhi.export_titles import rank_of, title_of
 from suanzhi.finished_study import FinishedStudy, read_finished, read_layer
 
 Format = Literal["gpkg", "shp", "fgb", "geojsonseq", "kml", "xlsx", "qgz", "postgis"]
 FORMATS: tuple[Format, ...] = get_args(Format)
 
 EXPORT_FOLDER = "export"
-README_FILE = "README.txt"
-_ORDER = ("units", "zones", "parcels", "districts", "coverage", "fibre_routes", "demand", "substations", "feed_lines",
-          "top_candidates", "edge_centres")
-"""Layers from below to above; others come in between, before the results."""
-_SHEETS = ("parcels", "top_candidates", "edge_centres")
-_TITLES: Mapping[str, Text] = MappingProxyType({
-    "parcels": Text(zh="候选地块", en="candidates"), "top_candidates": Text(zh="推荐地块", en="top candidates"),
-    "units": Text(zh="政策单元", en="policy units"), "zones": Text(zh="政策分区", en="policy zones"),
-    "edge_centres": Text(zh="边缘数据中心", en="edge centres"), "feed_lines": Text(zh="供电连线", en="feed lines"),
-    "coverage": Text(zh="服务范围", en="reach of edge centres"),
-})
+_SHEETS = ("parcels", "top_candidates", "edge_centres", "capacity_sites", "data_centre_decisions")
+"""Layers that get a sheet of the workbook."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,8 +53,8 @@ def formats_of(text: str) -> tuple[Format, ...]:
     unknown = [word for word in words if word not in FORMATS]
     if unknown or not words:
         known = ", ".join(FORMATS)
-        raise UsageError(f"unknown format {', '.join(unknown) or text!r}; choose from: {known}",
-                         f"未知的输出格式 {'、'.join(unknown) or text!r}；可选：{known}")
+        raise UsageError(f"unknown format {', '.join(map(repr, unknown)) or repr(text)}; choose from: {known}",
+                         f"未知的输出格式 {'、'.join(map(repr, unknown)) or repr(text)}；可选：{known}")
     return tuple(name for name in FORMATS if name in words)
 
 
@@ -108,7 +98,7 @@ def export_study(out: Path, request: ExportRequest, *, language: Language,
         written += [path for path in writers[name]() if path not in written]
     progress(step, len(request.formats), len(request.formats))
     if any(isinstance(path, Path) for path in written):
-        written.append(write_text(folder / README_FILE, _readme(bundle)))
+        written.append(write_text(folder / f"README{bundle.target.suffix}.txt", _readme(bundle)))
     return tuple(written)
 
 
@@ -126,20 +116,15 @@ def read_bundle(study: FinishedStudy, crs: str, *, language: Language) -> Bundle
     """
     target = target_of(crs)
     layers: list[StudyLayer] = []
-    for name in sorted(study.layer_names, key=_rank):
+    for name in sorted(study.layer_names, key=rank_of):
         read = read_layer(study, name, language)
         if not layers:
             require_near(target, longitude_of(read.frame.total_bounds))
-        title = _TITLES.get(name) or (LAYERS[name].title if name in LAYERS else Text(zh=name, en=name))
         layers.append(StudyLayer(
-            name=name, title=title, frame=placed(read.frame, target), id_column=read.id_column, titles=read.titles,
-            terms=read.terms, look=look_of(study, name, read.frame, language)))
+            name=name, title=title_of(name), frame=placed(read.frame, target), id_column=read.id_column,
+            titles=read.titles, terms=read.terms, look=look_of(study, name, read.frame, language)))
     return Bundle(name=f"{study.name}{target.suffix}", title=study.title, target=target, layers=tuple(layers),
-                  tables=tables_of(study, target, language), language=language)
-
-
-def _rank(name: str) -> tuple[float, str]:
-    return (float(_ORDER.index(name)) if name in _ORDER else _ORDER.index("feed_lines") - 0.5, name)
+                  tables=(*tables_of(study, target, language), *result_tables(study, language)), language=language)
 
 
 def _writers(bundle: Bundle, folder: Path, encoding: Encoding,

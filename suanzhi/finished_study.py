@@ -24,7 +24,7 @@ Record = dict[str, Any]
 LARGE_LAYER_FILE = "layers/parcels.parquet"
 _LAYER_FILE = re.compile(r"layers/([A-Za-z0-9_]+)\.geojson")
 _FEATURES = ',"features":['
-_NUMBERS = re.compile(r"(^|_)(m|m2|km2|kv|mva|mw|kw|ms|km|percent|ratio|score|rank|share)$")
+QUANTITY = re.compile(r"(^|_)(m|m2|km2|kv|mva|mw|kw|ms|km|percent|ratio|score|rank|share)$")
 """Ends of the names of quantities."""
 
 
@@ -197,7 +197,7 @@ def _quantities(study: FinishedStudy) -> set[str]:
 def _typed(frame: gpd.GeoDataFrame, quantities: set[str]) -> gpd.GeoDataFrame:
     """Make columns without any value numbers where they are to hold some, and text elsewhere."""
     empty = [str(c) for c in frame.columns if c != "geometry" and frame[c].isna().all()]
-    kinds = {c: "float64" if c in quantities or c.startswith("n_") or _NUMBERS.search(c) else "str" for c in empty}
+    kinds = {c: "float64" if c in quantities or c.startswith("n_") or QUANTITY.search(c) else "str" for c in empty}
     return frame.astype(kinds)
 
 

@@ -27,7 +27,6 @@ Encoding = Literal["gbk", "utf-8"]
 LARGEST_FILE = 2**31 - 1
 """Bytes of a .shp or .dbf that every reader takes."""
 
-FIELDS_FILE = "fields.csv"
 _WIDEST_TEXT = 254
 _NAME_LENGTH = 10
 _NUMBER_WIDTH = 24
@@ -70,7 +69,8 @@ def write_shapefiles(bundle: Bundle, folder: Path | str, *, encoding: Encoding =
         rows += [{"file": path.name, "field": names[column], "name": column, "title_zh": layer.titles.get(column, ""),
                   "n_cut": changed[column][0], "n_unencodable": changed[column][1]} for column in layer.columns]
     columns = ["file", "field", "name", "title_zh", "n_cut", "n_unencodable"]
-    return (*written, write_csv(pd.DataFrame(rows, columns=columns), Path(folder) / FIELDS_FILE))
+    table = pd.DataFrame(rows, columns=columns)
+    return (*written, write_csv(table, Path(folder) / f"fields{bundle.target.suffix}.csv"))
 
 
 def short_names(columns: Sequence[str]) -> dict[str, str]:

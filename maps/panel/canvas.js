@@ -43,7 +43,7 @@
       if (this._map._animatingZoom && this._bounds) return;
       L.Renderer.prototype._update.call(this);
       const size = this._bounds.getSize();
-      const dots = window.devicePixelRatio || 1;
+      const dots = panel.printDots || window.devicePixelRatio || 1;
       L.DomUtil.setPosition(this._container, this._bounds.min);
       this._container.width = Math.round(size.x * dots);
       this._container.height = Math.round(size.y * dots);

@@ -11,6 +11,8 @@
     L.popup({ maxWidth: Math.min(390, room), minWidth: Math.min(330, room), maxHeight: height,
       autoPanPaddingTopLeft: [Math.min(margins.left, 60), 12], autoPanPaddingBottomRight: [margins.right, 12] })
       .setLatLng(where).setContent(content).openOn(panel.state.map);
+    // For those who hear the page: what the popup is about.
+    panel.state.told.textContent = [...content.querySelectorAll("h3, .sub, .verdict")].map((part) => part.innerText).join(" · ");
   };
 
   panel.openParcel = function (i, where) {

@@ -22,7 +22,12 @@
     const compare = panel.compareParts();
     const toolBox = el("div", { class: "tools" }, ...tools);
     const sheet = dataSheet(study.about);
-    mapElement.before(topBar(study, sheet), banner(study));
+    mapElement.id = mapElement.id || "map";
+    mapElement.setAttribute("role", "application");
+    mapElement.setAttribute("aria-label", study.title + " " + panel.phrase("subtitle"));
+    const skip = el("a", { class: "skip", href: "#" + mapElement.id, text: panel.phrase("to_map") });
+    panel.state.told = el("p", { class: "unseen", role: "status" });
+    mapElement.before(skip, topBar(study, sheet), banner(study), panel.state.told);
     mapElement.append(layerCard, legendCard, toolBox, footer(study), sheet, ...compare);
     for (const part of [layerCard, legendCard, toolBox, sheet, ...compare]) {
       L.DomEvent.disableClickPropagation(part);
@@ -58,7 +63,7 @@
     return el("header", { class: "bar" },
       el("h1", {}, el("b", { text: panel.phrase("product") }), el("span", { text: study.title }),
         el("small", { text: panel.phrase("subtitle") })),
-      classSwitch(study), panel.searchBox(), open);
+      classSwitch(study), panel.searchBox(), panel.printButton(), open);
   }
 
   function classSwitch(study) {
@@ -88,7 +93,7 @@
         rows.push(layerRow(layer.switch, layer.title, layer.title_minor));
       }
       return rows.length ? el("fieldset", {}, el("legend", {}, panel.bilingual(group.title, group.title_minor)), ...rows) : null;
-    }));
+    }), panel.basemapPart());
   }
 
   function layerRow(name, title, minor) {
@@ -97,7 +102,8 @@
     return el("label", { class: "layer" }, input, panel.bilingual(title, minor));
   }
 
-  const footer = (study) => el("div", { class: "footer" }, ...study.footer.map((line) => el("span", { text: line })));
+  const footer = (study) => el("div", { class: "footer" }, ...study.footer.map((line) => el("span", { text: line })),
+    el("span", { class: "tiles" }));
 
   function dataSheet(about) {
     const close = el("button", { type: "button", class: "close", text: "×", "aria-label": panel.phrase("close") });

@@ -18,6 +18,7 @@
         score_ms: panel.state.parcels.stepMs }),
       setClass: (classId) => panel.setClass(classId),
       setReading: (k) => panel.setReading(k),
+      setBasemap: (key, ownKey) => panel.setBasemap(key, ownKey),
       weights: () => panel.weights(),
       setWeights: (given) => panel.setWeights(given),
       weightsFile: () => panel.weightsFile(),
@@ -59,10 +60,15 @@
     panel.makeSliders();
     panel.makeFilters();
     panel.makeCoordinates(map);
+    panel.makePrint(map);
     panel.state.labelCanvas.redraw();
     map.on("click", onClick);
     map.on("zoomend", panel.sortOutPins);
-    map.on("popupclose", () => deselect());
+    map.on("popupopen", () => map.getContainer().classList.add("has-popup"));
+    map.on("popupclose", () => {
+      map.getContainer().classList.remove("has-popup");
+      deselect();
+    });
     await new Promise((drawn) => requestAnimationFrame(() => requestAnimationFrame(drawn)));
   }
 

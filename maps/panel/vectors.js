@@ -12,9 +12,9 @@
   panel.isShown = (layer) => panel.state.shown[layer.switch] && panel.isOfReading(layer);
   panel.isOfReading = (layer) => layer.reading === null || layer.reading === panel.state.reading;
 
-  /* Paint the shown layers whose order lies in [from, to). */
-  panel.layerPainter = (from, to) => function (context, view) {
-    for (const layer of panel.state.layers) {
+  /* Paint the shown layers whose order lies in [from, to): those of the page, or those that `layersOf` gives. */
+  panel.layerPainter = (from, to, layersOf) => function (context, view) {
+    for (const layer of layersOf ? layersOf() : panel.state.layers) {
       if (layer.order < from || layer.order >= to || !panel.isShown(layer)) continue;
       layer.variants.forEach((look, v) => {
         if (view.zoom >= look.min_zoom) paintVariant(context, view, layer, look, rowsInView(layer, v, view));

@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 
 from gis import engines
+from gis._engine_workers import portable
 from gis.engines import ENGINES, MOST_ATTEMPTS, DaskEngine, Engine, ProcessEngine, SerialEngine, engine_named
 from gis.errors import LayerError, SitingToolError, UsageError
 
@@ -181,8 +182,8 @@ def test_error_that_cannot_be_sent_keeps_its_words() -> None:
     class Odd(Exception):  # noqa: N818 - not importable, so not to be pickled
         pass
 
-    found = engines._portable(Odd("what happened"))
+    found = portable(Odd("what happened"))
     assert "Odd: what happened" in str(found)
-    kept = engines._portable(UsageError("a", "b"))
+    kept = portable(UsageError("a", "b"))
     assert isinstance(kept, SitingToolError)
     assert kept.message("zh") == "b"

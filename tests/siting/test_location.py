@@ -106,3 +106,14 @@ def test_no_demand_at_all() -> None:
     assert found.objective_value == found.bound == 0.0
     assert len(found.chosen) == 2
     assert p_median(np.ones((3, 4)), np.zeros(3), n_facilities=2).objective_value == 0.0
+
+
+def test_the_quick_mode_builds_and_improves_without_a_proof() -> None:
+    rng = np.random.default_rng(12)
+    at, to = rng.random((400, 2)) * 20, rng.random((60, 2)) * 20
+    cost, demand = np.hypot(*(at[:, None] - to[None]).transpose(2, 0, 1)), rng.uniform(1, 9, 400)
+    quick = max_covering(cost, demand, n_facilities=8, service_radius=3.0, method="quick")
+    exact = max_covering(cost, demand, n_facilities=8, service_radius=3.0)
+    assert 0.9 * exact.objective_value <= quick.objective_value <= exact.objective_value + 1e-9
+    assert exact.objective_value - 1e-9 <= quick.bound <= demand.sum() + 1e-9
+    assert len(quick.chosen) == 8
