@@ -72,14 +72,16 @@ def write_comparison(comparison: Comparison, out_dir: Path | str, *, language: L
     """
     folder, step = Path(out_dir), Text(zh="写出比较结果", en="writing the comparison")
     progress(step, 0, 3)
-    page = write_text(folder / PAGE_FILE, render_comparison(comparison, language=language))
+    shapes = _shapes(comparison)
+    page = write_text(folder / PAGE_FILE, _render(comparison, shapes, language))
     progress(step, 1, 3)
     table = change_table(comparison)
     csv = write_csv(table, folder / TABLE_FILE)
     progress(step, 2, 3)
-    shapes = _shapes(comparison, set(table["parcel_id"]))
+    # A parcel that is in both studies has the shape of the later one.
+    known = {key: shape for own in shapes for key, shape in zip(own.index, own.to_numpy(), strict=True)}
     frame = gpd.GeoDataFrame(table, geometry=gpd.GeoSeries(
-        [shapes.get(key) for key in table["parcel_id"]], index=table.index, crs=WGS84), crs=WGS84)
+        [known.get(key) for key in table["parcel_id"]], index=table.index, crs=WGS84), crs=WGS84)
     layer = write_geojson(frame, folder / LAYER_FILE, id_column="change_id", members={"name": "changes"})
     progress(step, 3, 3)
     return WrittenComparison(page_path=page, table_path=csv, layer_path=layer)
@@ -96,13 +98,17 @@ def change_table(comparison: Comparison) -> pd.DataFrame:
     return table.astype({"rank_before": "Int64", "rank_after": "Int64", "score_before": float, "score_after": float})
 
 
-def _shapes(comparison: Comparison, keys: set[str]) -> dict[str, Any]:
-    """Return the shape of each parcel, of the later study where it is in both."""
-    found: dict[str, Any] = {}
-    for study in (comparison.before, comparison.after):
-        own = study.shapes(keys)
-        found |= dict(zip(own.index, own.to_numpy(), strict=True))
-    return found
+def _shapes(comparison: Comparison) -> list[gpd.GeoSeries]:
+    """Read the shapes of both studies by id; of very many parcels those that are told of."""
+    studies = (comparison.before, comparison.after)
+    if not _is_partial(comparison):
+        return [study.shapes() for study in studies]
+    wanted = {c.parcel_id for own in comparison.classes for c in own.changes}
+    return [study.shapes(wanted) for study in studies]
+
+
+def _is_partial(comparison: Comparison) -> bool:
+    return max(len(study.verdicts) for study in (comparison.before, comparison.after)) > MOST_DRAWN
 
 
 def render_comparison(comparison: Comparison, *, language: Language = "zh") -> str:
@@ -117,7 +123,11 @@ def render_comparison(comparison: Comparison, *, language: Language = "zh") -> s
     ExportError
         The page would need something from the network.
     """
-    data, arrays = _parcels(comparison, language)
+    return _render(comparison, _shapes(comparison), language)
+
+
+def _render(comparison: Comparison, shapes: list[gpd.GeoSeries], language: Language) -> str:
+    data, arrays = _parcels(comparison, shapes, language)
     blocks = [_BLOCK.format(name="parcels", kind="parcels", text=pack_block({}, arrays))]
     for side in _SIDES:
         study: FinishedStudy = getattr(comparison, side)
@@ -198,15 +208,11 @@ def _layers(study: FinishedStudy) -> Iterator[MapLayer]:
             yield MapLayer(name=name, title=PHRASES[key], style=style, frame=points, name_column="")
 
 
-def _parcels(comparison: Comparison, language: Language) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
+def _parcels(comparison: Comparison, read: list[gpd.GeoSeries], language: Language
+             ) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
     """Return what the page must know, and the parcels of both studies: shapes, scores and changes by class."""
     studies = (comparison.before, comparison.after)
-    wanted = None
-    if max(len(s.verdicts) for s in studies) > MOST_DRAWN:
-        wanted = {c.parcel_id for own in comparison.classes for c in own.changes}
-        for study in studies:
-            wanted |= {key for own in comparison.classes for key in study.top(own.class_id)}
-    ids, shapes, where = _features([study.shapes(wanted) for study in studies])
+    ids, shapes, where = _features(read)
     arrays = pack_geometry(gpd.GeoSeries(shapes, crs=WGS84))
     changes = []
     for k, own in enumerate(comparison.classes):
@@ -216,7 +222,7 @@ def _parcels(comparison: Comparison, language: Language) -> tuple[dict[str, Any]
     scored = [arrays[f"score_{side}_0"] for side in (0, 1)]
     held = np.concatenate([s[s >= 0] for s in scored]).astype(float)
     low, high = (float(np.quantile(held, q)) for q in (0.05, 0.95)) if len(held) else (0.0, 1.0)
-    data = {"language": language, "phrases": phrases_in(language), "ids": ids, "is_partial": wanted is not None,
+    data = {"language": language, "phrases": phrases_in(language), "ids": ids, "is_partial": _is_partial(comparison),
             "breaks": styles.score_breaks(low, high), "ramp": list(styles.SCORE_RAMP),
             "classes": [{"id": own.class_id, "title": own.title.to(language)} for own in comparison.classes],
             "changes": changes, "kinds": [{"key": key, "title": text.to(language), "colour": CHANGE_COLOURS[key],

@@ -17,6 +17,7 @@ from gis.bilingual import Text
 from gis.errors import UsageError
 from siting.comparison_causes import Cause, cause_of
 from siting.comparison_differences import Difference, differences
+from siting.explanation import Cells
 from siting.finished_study import FinishedStudy
 from siting.scheme import Record
 
@@ -32,6 +33,8 @@ CHANGE_WORDS: Mapping[ChangeKind, Text] = {
     "added": Text(zh="新增候选", en="new candidate"), "removed": Text(zh="候选取消", en="no candidate any more"),
 }
 """What a reader is told; in the order of lists."""
+
+_TOP_KINDS = ("entered", "left", "up", "down", "same")
 
 MOST_EXPLAINED = 2_000
 """Changes outside the top lists that are explained one by one; the others are told by kind."""
@@ -85,8 +88,12 @@ def compare_studies(before: FinishedStudy, after: FinishedStudy) -> Comparison:
     """
     _check_comparable(before, after)
     shared = [key for key in before.classes if key in after.classes]
-    return Comparison(before=before, after=after, classes=tuple(_class(before, after, key) for key in shared),
-                      differences=tuple(differences(before, after)))
+    kinds = {key: _kinds(_verdicts(before, key), _verdicts(after, key), before.top(key), after.top(key))
+             for key in shared}
+    wanted = {parcel for own in kinds.values() for parcel in _explained(own)}
+    rows = before.rows(wanted), after.rows(wanted)
+    return Comparison(before=before, after=after, differences=tuple(differences(before, after)),
+                      classes=tuple(_class(before, after, key, kinds[key], rows) for key in shared))
 
 
 def _check_comparable(before: FinishedStudy, after: FinishedStudy) -> None:
@@ -106,17 +113,22 @@ def _check_comparable(before: FinishedStudy, after: FinishedStudy) -> None:
                          f"（{'、'.join(before.classes)}；{'、'.join(after.classes)}）")
 
 
-def _class(before: FinishedStudy, after: FinishedStudy, class_id: str) -> ClassComparison:
+def _explained(kinds: Mapping[str, ChangeKind]) -> list[str]:
+    """Return the parcels of the top lists, and as many of the others as are explained one by one."""
+    others = [key for key, kind in kinds.items() if kind not in _TOP_KINDS]
+    return [*(key for key, kind in kinds.items() if kind in _TOP_KINDS), *others[:MOST_EXPLAINED]]
+
+
+def _class(before: FinishedStudy, after: FinishedStudy, class_id: str, kinds: Mapping[str, ChangeKind],
+           rows: tuple[Mapping[str, Cells], Mapping[str, Cells]]) -> ClassComparison:
     old, new = _verdicts(before, class_id), _verdicts(after, class_id)
-    kinds = _kinds(old, new, before.top(class_id), after.top(class_id))
-    told = [key for key, kind in kinds.items() if kind in ("entered", "left", "up", "down", "same")]
-    others = [key for key in kinds if key not in set(told)]
-    explained = [*told, *others[:MOST_EXPLAINED]]
-    was, now = before.explanations(class_id, explained), after.explanations(class_id, explained)
+    explained = set(_explained(kinds))
+    was, now = (study.explanations(class_id, {key: cells for key, cells in own.items() if key in explained})
+                for study, own in zip((before, after), rows, strict=True))
     rules = (_rules(before, class_id), _rules(after, class_id))
     order = (_in_order(old), _in_order(new))
     changes = []
-    for key in [*told, *others]:
+    for key in sorted(kinds, key=lambda k: kinds[k] not in _TOP_KINDS):
         a, b = _numbers(old, key), _numbers(new, key)
         changes.append(Change(
             class_id=class_id, parcel_id=key, kind=kinds[key], rank_before=a[0], rank_after=b[0], score_before=a[1],

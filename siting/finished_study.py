@@ -73,9 +73,15 @@ class FinishedStudy:
         """Tell whether the study wrote a file of that name."""
         return name in self.manifest["files"]
 
-    def explanations(self, class_id: str, parcel_ids: Iterable[str]) -> dict[str, Explanation]:
-        """Explain parcels of one class; those that the study does not hold are left out."""
-        rows = _rows(self, set(parcel_ids))
+    def rows(self, parcel_ids: Iterable[str]) -> Mapping[str, Cells]:
+        """Return all that the table says of parcels, by id; those that the study does not hold are left out.
+
+        The whole table is read, so that one call for all parcels is far cheaper than many.
+        """
+        return _rows(self, set(parcel_ids))
+
+    def explanations(self, class_id: str, rows: Mapping[str, Cells]) -> dict[str, Explanation]:
+        """Explain parcels for one class by what :meth:`rows` says of them."""
         try:
             return {key: explain_record(self.manifest["scheme"], class_id, cells) for key, cells in rows.items()}
         except (KeyError, TypeError, ValueError, StopIteration) as error:
@@ -90,14 +96,13 @@ class FinishedStudy:
             The layer is not the one that the manifest describes.
         """
         name = LARGE_PARCEL_LAYER if self.is_large else PARCEL_LAYER
-        content = _content(self.folder, self.manifest, name)
+        _check(self.folder, self.manifest, name)
         if self.is_large:
             require_pyarrow(Text(zh=name, en=name))
-            frame = gpd.read_parquet(self.folder / name, columns=["parcel_id", "geometry"]).to_crs(WGS84)
+            frame = gpd.read_parquet(self.folder / name, columns=["parcel_id", "geometry"])
         else:
-            collection = json.loads(content)
-            frame = gpd.GeoDataFrame.from_features(
-                [f for f in collection["features"] if f["geometry"]], crs=WGS84)[["parcel_id", "geometry"]]
+            frame = gpd.read_file(self.folder / name, columns=["parcel_id"])
+        frame = frame[frame.geometry.notna()].to_crs(WGS84)
         found = gpd.GeoSeries(frame.geometry.array, index=pd.Index(frame["parcel_id"].astype(str)), crs=WGS84)
         return found if parcel_ids is None else found[found.index.isin(parcel_ids)]
 

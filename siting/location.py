@@ -88,7 +88,9 @@ def max_covering(cost_matrix: Any, demand: Floats, *, n_facilities: int | None =
     costs, demand, rules = _question(cost_matrix, demand, n_facilities, conditions, service_radius)
     fast = FastSearch(covering_reach(costs, demand, service_radius), rules)
     found = _solved(fast, method, gap, time_limit_s)
-    chosen = _shortened(fast, found.chosen, costs if tie_break is None else costs_of(tie_break), demand)
+    is_rough = method == "quick" and tie_break is None
+    chosen = found.chosen if is_rough else _shortened(fast, found.chosen, costs if tie_break is None
+                                                      else costs_of(tie_break), demand)
     return covering_solution(costs, demand, service_radius, rules, chosen, fast.reach.total - found.bound, gap=gap,
                              status=found.status)
 
