@@ -4,13 +4,14 @@ VENV := .venv
 BIN := $(VENV)/bin
 OUT ?= out/zhengzhou
 
-.PHONY: help run test nightly lint types imports unit environment bench clean
+.PHONY: help run test nightly lint types imports unit environment bench bench-map clean
 
 help:
 	@echo "make run    install, run Zhengzhou on the embedded default, print where the map is"
 	@echo "make test   install, check style, types and imports, run the tests"
 	@echo "make nightly  the fuzz over studies and layers, 10,000 cases"
 	@echo "make bench  compare the speed with peers (QUICK=1: under 5 minutes)"
+	@echo "make bench-map  the map page against plain folium, in a browser"
 
 run: $(VENV)/.installed
 	@$(BIN)/suanzhi run zhengzhou --out $(OUT)
@@ -42,6 +43,9 @@ bench: $(VENV)/.installed-dev .env-peers/.installed
 		.env-peers/bin/python -m pip install --quiet --disable-pip-version-check "$$peer" \
 			|| echo "peer $$peer could not be installed; its rows will say so"; done
 	@touch $@
+
+bench-map: $(VENV)/.installed-dev
+	$(BIN)/python benchmarks/map_page.py $(if $(QUICK),--quick)
 
 environment: $(VENV)/.installed-dev
 

@@ -13,12 +13,12 @@ from gis.bilingual import Text
 from gis.errors import InfeasibleError, LayerNotFoundError, UsageError
 from layers.loading import load_layers
 from layers.types import CityLayers
-from maps.finished_study import finished_city, finished_parcel
 from maps.outputs import write_plans
 from siting.capacity import capacity_settings
 from siting.census import count_all
 from siting.city_pack import load_pack
 from siting.estate import DECISION_WORDS
+from siting.finished_study import FinishedStudy, read_finished
 from siting.plans import campus_settings, plan_edge, plan_estate
 from siting.site_layout import lay_out_site
 from siting.study import applied, layer_specs, run_study
@@ -80,12 +80,13 @@ def run_estate(study_name: str, out: Path | None, console: Console) -> tuple[Pat
 def run_layout(parcel_id: str, out: Path | None, it_load_kw: float | None, console: Console) -> tuple[Path, ...]:
     """Lay a campus out on a parcel of a finished study."""
     folder = out or _only_study()
-    city = finished_city(folder)
+    study = read_finished(folder)
+    city = str(study.manifest["study"]["city"])
     pack = load_pack(city)
-    parcel = finished_parcel(folder, parcel_id, pack.metric_crs)
+    geometry = _parcel_of(study, parcel_id, pack.metric_crs)
     class_id = pack.capacity.site_class if pack.capacity else pack.default_classes[0]
-    layout = lay_out_site(parcel.geometry, campus_settings(pack, class_id), feed_point=parcel.feed_point,
-                          it_load_kw=it_load_kw, crs=pack.metric_crs)
+    layout = lay_out_site(geometry, campus_settings(pack, class_id), it_load_kw=it_load_kw, crs=pack.metric_crs,
+                          feed_point=_nearest_substation(study, geometry, pack.metric_crs))
     empty = CityLayers(metric_crs=pack.metric_crs, frames={}, rasters={}, provenance=(),
                        area_of_interest=shapely.Polygon())
     units = gpd.GeoDataFrame({c: [] for c in UNIT_COLUMNS}, geometry="geometry", crs=pack.metric_crs)
@@ -100,6 +101,26 @@ def run_layout(parcel_id: str, out: Path | None, it_load_kw: float | None, conso
             (Text(zh="视在功率", en="apparent power"), quantity(layout.site_load_mva, "MVA", console.language))):
         console.fact(title, value)
     return paths
+
+
+def _parcel_of(study: FinishedStudy, parcel_id: str, metric_crs: str) -> shapely.Polygon | shapely.MultiPolygon:
+    found = study.shapes({parcel_id})
+    if found.empty:
+        known = [str(key) for key in study.verdicts.index[:3]]
+        raise UsageError(f"the study in {study.folder} has no parcel {parcel_id!r}; its ids look like "
+                         f"{', '.join(known)}",
+                         f"{study.folder} 的方案中没有地块 {parcel_id!r}；编号形如 {'、'.join(known)}")
+    outline: shapely.Polygon | shapely.MultiPolygon = found.to_crs(metric_crs).iloc[0]
+    return outline
+
+
+def _nearest_substation(study: FinishedStudy, geometry: shapely.Geometry, metric_crs: str) -> shapely.Point | None:
+    stations = study.layer("substations")
+    if stations is None:
+        return None
+    placed = stations.geometry.to_crs(metric_crs)
+    nearest = placed.iloc[int(placed.distance(geometry).argmin())]
+    return shapely.Point(shapely.get_coordinates(shapely.point_on_surface(nearest))[0])
 
 
 def _loaded(study_name: str, console: Console, without: tuple[str, ...] = ()) -> tuple[Study, CityPack, CityLayers]:
