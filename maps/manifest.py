@@ -22,6 +22,7 @@ from maps import exported_layers
 from siting.candidates import block_settings
 from siting.scheme import Record, scheme_of, text
 from siting.tables import SCORE_DECIMALS, top_rows
+from siting.trust_tables import trust_document, weights_document
 from siting.types import EdgePlan, SiteScores, StudyResult
 
 FORMAT = 1
@@ -50,6 +51,8 @@ def build_manifest(result: StudyResult, files: Mapping[str, str]) -> Record:
         "versions": versions(), "inputs": [_input(p) for p in result.city_layers.provenance],
         "ledger": ledger_by_layer(result), "missing_layers": missing_layers(result), "scheme": scheme_of(result),
         "results": _results(result), "parcels_form": parcels_form(result.census[0].n_candidates),
+        "plans": _plans(result), "weights_used": weights_document(result.weight_choices),
+        "trust": None if result.trust is None else trust_document(result.trust),
         "facts": [text(f) for f in result.facts],
         "notes": [text(n) for n in result.pack.notes], "files": dict(sorted(files.items())),
         "timings_s": {step: round(seconds, 3) for step, seconds in result.timings_s.items()},
@@ -169,6 +172,22 @@ def missing_layers(result: StudyResult) -> list[Record]:
     """List the layers that nobody gave, with what the run lacks for it."""
     return [{"layer": name, "title": text(LAYERS[name].title), "purpose": text(LAYERS[name].purpose)}
             for name in result.city_layers.missing if name in LAYERS]
+
+
+def _plans(result: StudyResult) -> dict[str, Any]:
+    """Sum up the plans: how much was laid out, and what became of what exists."""
+    estate = result.estate_plan
+    return {
+        "capacity": [{"reading_id": p.reading.reading_id, "target_mw": p.target_mw, "existing_mw": p.existing_mw,
+                      "it_load_mw": round(p.it_load_mw, 3), "n_sites": len(p.sites),
+                      "energy_gwh": round(p.energy_gwh, 3), "optimality_gap": p.optimality_gap,
+                      "solver_status": p.solver_status} for p in result.capacity_plans],
+        "estate": None if estate is None else {
+            "on": estate.on.isoformat(),
+            "decisions": {str(r["decision"]): int(r["n_centres"]) for r in estate.totals.to_dict("records")}},
+        "campuses": [{"parcel_id": parcel_id, "racks": layout.racks, "it_load_kw": layout.it_load_kw}
+                     for parcel_id, layout in result.site_layouts],
+    }
 
 
 def _results(result: StudyResult) -> Record:
