@@ -74,7 +74,8 @@ class Pages:
         self.opened.clear()
 
 
-@pytest.fixture(scope="session")
+# One for each module and not for the session: Playwright allows one at a time, and tests elsewhere open their own.
+@pytest.fixture(scope="module")
 def chromium() -> Iterator[sync_api.Browser]:
     if CHROMIUM is None:
         pytest.skip("no Chromium on this machine")

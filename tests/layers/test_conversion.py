@@ -113,7 +113,7 @@ def test_units_that_do_not_fit() -> None:
     before = _intake(voltage_kv=["110"])
     with pytest.raises(UsageError, match="V, kV"):
         convert_fields(before, LAYERS["substations"], _spec(voltage_kv="mu"))
-    with pytest.raises(UsageError, match="has: voltage_kv, transformer_capacity_mva, headroom_mva"):
+    with pytest.raises(UsageError, match="has: voltage_kv, transformer_capacity_mva, n_transformers"):
         convert_fields(before, LAYERS["substations"], _spec(name="m"))
 
 
