@@ -563,7 +563,8 @@ def test_three_parcels_stand_side_by_side(zh_map):
     page = zh_map.page
     for parcel_id in ("P-0003", "P-0012", IMAGE_ATTACK, SCRIPT_ATTACK):
         page.evaluate("(id) => suanzhi.select(id)", parcel_id)
-        page.locator(".leaflet-popup-content .compare-button").last.click()
+        # The popup before it fades away beside it: only its own button is meant.
+        page.locator(".leaflet-popup-content").filter(has_text=parcel_id).last.locator(".compare-button").click()
     assert page.locator(".compare-bar .chip").all_inner_texts() == ["P-0012", IMAGE_ATTACK, SCRIPT_ATTACK]
     page.locator(".compare-bar .open").click()
     columns = page.locator(".compare .columns > div")
