@@ -67,8 +67,8 @@ def test_collections_map_and_filters(study: Path) -> None:
 
 
 def test_second_start_uses_the_same_store(study: Path) -> None:
-    with served(study):
-        pass  # ended as soon as the address is said
+    with served(study) as address:
+        assert get(f"{address}conformance")[1]
     stores = {p.name: p.stat().st_mtime_ns for p in (study / ".serve").iterdir()}
     assert len(stores) == 1
     with served(study) as address:
