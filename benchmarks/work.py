@@ -156,8 +156,9 @@ def matrix(n: int) -> Any:
 
 def topsis_ours(_: Path, n: int) -> Any:
     """Lay out our TOPSIS."""
+    from siting.citation import Citation
     from siting.methods import topsis
-    from siting.types import Citation, Criterion
+    from siting.pack import Criterion
 
     source = Citation(document="benchmark", heading="TOPSIS")
     criteria = tuple(Criterion(criterion_id=f"c{i}", site_class="large", weight=(i + 1) / 78.0, worst=0.0, best=1.0,

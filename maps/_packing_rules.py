@@ -13,7 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from siting.broken_rules import CATEGORICAL_TESTS
-from siting.types import ExclusionRule, ExclusionTable
+from siting.pack import ExclusionRule
+from siting.types import ExclusionTable
 
 Floats = NDArray[np.float64]
 

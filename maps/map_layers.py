@@ -23,7 +23,8 @@ from maps.map_phrases import PHRASES
 from maps.map_plans import campus_layer, capacity_layers, estate_layer
 from maps.packed_geometry import pack_geometry
 from maps.styles import LAYER_STYLES, OTHER_LAYER, LayerStyle, Variant
-from siting.types import PolicyZone, StudyResult
+from siting.pack import PolicyZone
+from siting.types import StudyResult
 from siting.wording import CERTAINTY_WORDS, unit_word, word
 
 WGS84 = "EPSG:4326"

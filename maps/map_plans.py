@@ -16,7 +16,8 @@ from maps.map_layer import MapLayer
 from maps.map_phrases import PHRASES
 from maps.report_layout import PART_WORDS
 from siting.estate import DECISION_WORDS
-from siting.types import CapacityPlan, CityPack, RetrofitRule, StudyResult
+from siting.pack import CityPack, RetrofitRule
+from siting.types import CapacityPlan, StudyResult
 from siting.wording import PERMISSION_WORDS
 
 _EXACT_POSITION = Text(zh="准确位置", en="an exact position")

@@ -21,20 +21,13 @@ from maps.map_plans import capacity_readings, place_titles, station_names
 from maps.packed_parcels import permissions_of
 from siting.broken_rules import CATEGORICAL_TESTS
 from siting.census import Census
+from siting.citation import Citation
 from siting.city_pack import load_pack
 from siting.connections import DIVERSITY_TEXT
 from siting.criteria import MEASURES
+from siting.pack import CityPack, Criterion, ExclusionRule, ZonePermission
 from siting.power_words import LIMIT_TEXT
-from siting.types import (
-    Citation,
-    CityPack,
-    Criterion,
-    EdgePlan,
-    ExclusionRule,
-    SiteScores,
-    StudyResult,
-    ZonePermission,
-)
+from siting.types import EdgePlan, SiteScores, StudyResult
 from siting.wording import CERTAINTY_WORDS, PERMISSION_WORDS, unit_word, word
 
 WGS84 = "EPSG:4326"

@@ -33,8 +33,9 @@ from maps._packing_ids import pack_ids
 from maps._packing_rules import main_reason, pack_rules
 from maps._packing_shapes import curve_order, pack_outlines
 from maps._packing_values import pack_values, score_error
+from siting.pack import ZonePermission
 from siting.permissions import Permissions
-from siting.types import SiteScores, StudyResult, ZonePermission
+from siting.types import SiteScores, StudyResult
 from siting.wording import CERTAINTY_WORDS, LAND_USE_WORDS, word
 
 RANKS_KEPT = 100_000

@@ -8,7 +8,7 @@ from layers.types import LayerProvenance
 from maps.manifest import missing_layers
 from maps.report_figures import MapSheet, swatch
 from maps.report_page import Heading, Page, items
-from siting.types import ZonePermission
+from siting.pack import ZonePermission
 from siting.wording import CERTAINTY_WORDS, KIND_WORDS, PERMISSION_WORDS, datum_word
 
 ZONE_OPACITY = 0.7

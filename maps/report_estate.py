@@ -8,7 +8,7 @@ import pandas as pd
 
 from maps.report_page import Page, whole
 from siting.estate import DECISION_WORDS, EstatePlan
-from siting.types import RetrofitRule
+from siting.pack import RetrofitRule
 from siting.wording import CERTAINTY_WORDS
 
 _STATUSES = ("listed", "undecided")

@@ -8,8 +8,9 @@ from gis.bilingual import Language
 from layers.types import CERTAINTIES
 from maps.manifest import file_name, product_version
 from maps.report_page import Page, facts, hectares, items, score_text, whole
+from siting.pack import Criterion, SiteClass
 from siting.tables import criterion_title, top_rows
-from siting.types import Criterion, SiteClass, SiteScores, StudyResult
+from siting.types import SiteScores, StudyResult
 from siting.wording import CERTAINTY_WORDS, quantity
 
 

@@ -9,7 +9,8 @@ from typing import Literal
 
 from gis.bilingual import Language, Text
 from layers.schemas import LAYERS
-from siting.types import Citation, StudyResult
+from siting.citation import Citation
+from siting.types import StudyResult
 from siting.wording import number, quantity, word
 
 Align = Literal["text", "number", "short"]

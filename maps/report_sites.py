@@ -14,10 +14,11 @@ from maps.report_raster import Drawn, paint_parcels, pixel_size_m
 from siting.broken_rules import CATEGORICAL_TESTS, required_of
 from siting.explanation import CriterionLine, Explanation, ReasonLine, explain_rows
 from siting.explanation_text import reason_text
+from siting.pack import ExclusionRule
 from siting.power_words import explain_feeds
 from siting.site_power import feeds_of
 from siting.tables import strengths, summary_by_rule, summary_by_zone, top_rows, weakness
-from siting.types import ExclusionRule, SiteScores
+from siting.types import SiteScores
 from siting.wording import CERTAINTY_WORDS, LAND_USE_WORDS, PERMISSION_WORDS
 
 N_EXPLAINED = 5

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from gis.bilingual import Text
 from siting.methods import METHODS, Method
-from siting.types import Criterion
+from siting.pack import Criterion
 
 Floats = NDArray[np.float64]
 

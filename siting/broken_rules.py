@@ -15,7 +15,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from siting.types import ExclusionRule
+from siting.pack import ExclusionRule
 from siting.wording import decimals
 
 Relation = Literal["<", ">", "=", ""]

@@ -13,7 +13,9 @@ from numpy.typing import NDArray
 from gis import blocks, vector
 from gis.errors import InfeasibleError, LayerNotFoundError, UsageError
 from layers.types import CityLayers
-from siting.types import BlockSettings, CityPack, Study
+from siting.pack import CityPack
+from siting.plan_settings import BlockSettings
+from siting.types import Study
 
 SMALLEST_SHARE_OF_CELL = 0.5
 """A grid cell that keeps less than this share of its land is no candidate."""

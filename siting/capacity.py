@@ -25,17 +25,11 @@ from siting.capacity_program import (
     usable_parcels,
 )
 from siting.headroom import HeadroomBasis, headroom_of
+from siting.pack import CityPack, Permission
+from siting.plan_settings import CapacityReading, CapacitySettings
 from siting.power import site_load_mva
 from siting.power_table import load_power_table
-from siting.types import (
-    Bottleneck,
-    CapacityPlan,
-    CapacityReading,
-    CapacitySettings,
-    CityPack,
-    Permission,
-    SiteScores,
-)
+from siting.types import Bottleneck, CapacityPlan, SiteScores
 
 Floats = NDArray[np.float64]
 Integers = NDArray[np.int64]

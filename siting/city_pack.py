@@ -15,10 +15,13 @@ from typing import Any
 from pydantic import ConfigDict, TypeAdapter, ValidationError
 
 import layers.types
-import siting.types
+import siting.citation
+import siting.pack
+import siting.plan_settings
 from gis.errors import PackError
 from layers.schemas import LAYERS
-from siting.types import Citation, CityPack
+from siting.citation import Citation
+from siting.pack import CityPack
 
 PAIR_TABLES = ("columns", "constants", "options", "properties", "setback_m", "units")
 """Keys whose TOML table becomes a tuple of pairs."""
@@ -113,7 +116,7 @@ def describe(error: ValidationError) -> str:
 @cache
 def pack_adapter() -> TypeAdapter[CityPack]:
     """Return the checker of packs; a key that no type knows is an error."""
-    forbid_extra_keys(siting.types, layers.types)
+    forbid_extra_keys(siting.citation, siting.pack, siting.plan_settings, layers.types)
     return TypeAdapter(CityPack)
 
 

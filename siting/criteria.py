@@ -16,9 +16,11 @@ from numpy.typing import NDArray
 
 from gis import proximity
 from gis.bilingual import Text
+from siting.pack import CityPack, Criterion, Objective, Permission, SiteClass
 from siting.permissions import Permissions
+from siting.plan_settings import HostKind
 from siting.surroundings import Surroundings
-from siting.types import CityPack, Criterion, ExclusionTable, HostKind, Objective, Permission, SiteClass
+from siting.types import ExclusionTable
 
 Floats = NDArray[np.float64]
 

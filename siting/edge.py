@@ -23,9 +23,10 @@ from siting.edge_hosts import EdgeHosts, find_hosts, select
 from siting.edge_stability import alternatives, stability
 from siting.location import LocationSolution, coverage_curve, max_covering
 from siting.location_conditions import SideConditions
+from siting.pack import CityPack
 from siting.power import PowerLimit
 from siting.power_allocation import HeadroomAllocation, allocate_headroom
-from siting.types import CityPack, EdgePlan, Study
+from siting.types import EdgePlan, Study
 from siting.zones import largest_overlap
 
 Floats = NDArray[np.float64]

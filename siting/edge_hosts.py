@@ -15,9 +15,10 @@ from gis.bilingual import Text
 from gis.errors import LayerNotFoundError
 from layers.schemas import LAYERS
 from layers.types import CityLayers
+from siting.pack import CityPack
+from siting.plan_settings import EdgeSettings, HostKind
 from siting.power import Feeds, PowerRules, feeds_for
 from siting.power_table import load_power_table
-from siting.types import CityPack, EdgeSettings, HostKind
 
 EDGE_PUE = 1.5
 """PUE by which an edge centre is fed where the pack has no class ``edge``: the limit of both plans (Z-22, C-9)."""

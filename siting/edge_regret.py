@@ -13,7 +13,8 @@ from siting.connections import network_distances
 from siting.edge_hosts import find_hosts
 from siting.edge_stability import JITTER, N_DRAWS, SEED
 from siting.location import max_covering
-from siting.types import CityPack, EdgePlan
+from siting.pack import CityPack
+from siting.types import EdgePlan
 
 Floats = NDArray[np.float64]
 

@@ -22,7 +22,7 @@ import shapely
 from gis.bilingual import Text
 from gis.errors import SchemaError
 from siting.estate_rules import Centre, Match, match
-from siting.types import CityPack, NamedPlace, RetrofitRule
+from siting.pack import CityPack, NamedPlace, RetrofitRule
 
 Decision = Literal["keep", "retrofit", "migrate", "merge", "convert_to_edge", "close", "undecided"]
 

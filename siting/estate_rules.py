@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date
 
-from siting.types import RetrofitRule
+from siting.pack import RetrofitRule
 
 KGCE_PER_KWH = 0.1229
 """Coal equivalent of electricity, kg per kWh (GB/T 2589, by its heat value). Assumed."""

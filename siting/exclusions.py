@@ -14,9 +14,10 @@ from types import MappingProxyType
 import numpy as np
 from numpy.typing import NDArray
 
+from siting.pack import ExclusionRule, ZonePermission
 from siting.permissions import Permissions
 from siting.surroundings import Surroundings
-from siting.types import ExclusionRule, ExclusionTable, ZonePermission
+from siting.types import ExclusionTable
 
 Floats = NDArray[np.float64]
 Outcome = tuple[Floats, Floats]

@@ -24,9 +24,10 @@ from gis.errors import DataError, UsageError
 from layers.exports import geoparquet
 from siting import broken_rules
 from siting.broken_rules import BrokenRule
+from siting.citation import Citation
 from siting.scheme import Record, scheme_of
 from siting.tables import Rows, contribution_table
-from siting.types import Citation, StudyResult
+from siting.types import StudyResult
 
 Cells = Mapping[str, object]
 """One row of the contribution table: values of a frame, or the text of a CSV file."""

@@ -13,7 +13,7 @@ from gis.bilingual import Text
 from layers.schemas import LAYERS
 from layers.types import CityLayers
 from siting.criteria import MEASURES
-from siting.types import CityPack, Criterion
+from siting.pack import CityPack, Criterion
 
 Floats = NDArray[np.float64]
 

@@ -35,6 +35,7 @@ from layers.sources.vector_file import in_parts
 from layers.types import CERTAINTIES, CityLayers, LayerProvenance, LayerSpec, Ledger
 from siting.candidates import find_candidates
 from siting.large_tally import Tally
+from siting.pack import CityPack
 from siting.partition_key import run_key
 from siting.partition_scores import (
     Columns,
@@ -46,7 +47,7 @@ from siting.partition_scores import (
     scoring_job,
 )
 from siting.study import applied, concluded
-from siting.types import CityPack, Study, StudyResult
+from siting.types import Study, StudyResult
 from siting.weighting import judged_pack, weight_choices
 from siting.zones import build_units
 

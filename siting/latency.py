@@ -13,7 +13,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from gis.bilingual import Text
 from gis.errors import UsageError
-from siting.types import CityPack
+from siting.pack import CityPack
 
 Floats = NDArray[np.float64]
 

@@ -13,8 +13,8 @@ from pydantic import ConfigDict, TypeAdapter, ValidationError
 
 from gis.bilingual import Text
 from gis.errors import PackError
+from siting.citation import Citation
 from siting.city_pack import describe
-from siting.types import Citation
 
 _PLAIN = ("citations", "basis", "assumed")
 _MAY_BE_ZERO = ("setback_m", "substation_yard_m2_per_mva", "min_substation_yard_m2", "cooling_yard_m2_per_mva",

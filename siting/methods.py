@@ -20,8 +20,8 @@ from numpy.typing import NDArray
 from gis.bilingual import Text
 from gis.errors import UsageError
 from gis.proximity import in_threads
+from siting.pack import Criterion
 from siting.scoring import score_of
-from siting.types import Criterion
 
 Floats = NDArray[np.float64]
 

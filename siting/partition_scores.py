@@ -30,10 +30,11 @@ from layers.cache import PartStore
 from layers.types import CityLayers
 from siting.criteria import Scene, measure_criteria
 from siting.exclusions import apply_rules, excludes_of
+from siting.pack import CityPack
 from siting.permissions import Permissions, permissions_in, table_of
 from siting.scoring import rank_of, score_of
 from siting.surroundings import Infrastructure, Surroundings
-from siting.types import CityPack, ExclusionTable, SiteScores, Study
+from siting.types import ExclusionTable, SiteScores, Study
 from siting.zones import Places, lay_out_places, place_candidates
 
 Columns = dict[str, NDArray[Any]]

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from siting.types import CityPack, ZonePermission
+from siting.pack import CityPack, ZonePermission
 
 
 class Permissions(Sequence["ZonePermission | None"]):

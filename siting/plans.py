@@ -19,9 +19,10 @@ from siting.edge import place_edge_centres, reserved_by
 from siting.edge_hosts import edge_pue
 from siting.estate import EstatePlan, assess_estate
 from siting.layout_settings import LayoutSettings, load_layout_settings
+from siting.pack import CityPack
 from siting.site_layout import SiteLayout, lay_out_site
 from siting.three_in_one import three_in_one_hosts
-from siting.types import CapacityPlan, CityPack, EdgePlan, SiteScores, Study
+from siting.types import CapacityPlan, EdgePlan, SiteScores, Study
 
 N_LAYOUTS = 3
 """Campuses that are laid out on their parcels in a run; ``suanzhi layout`` does any other."""

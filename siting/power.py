@@ -18,8 +18,8 @@ from numpy.typing import ArrayLike, NDArray
 from gis import proximity
 from gis.errors import LayerNotFoundError, UsageError
 from siting.headroom import HeadroomBasis, headroom_of
+from siting.pack import SiteClass
 from siting.power_table import PowerTable, load_power_table
-from siting.types import SiteClass
 
 Floats = NDArray[np.float64]
 Integers = NDArray[np.int64]

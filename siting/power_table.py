@@ -18,11 +18,12 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import TypeAdapter, ValidationError
 
-import siting.types
+import siting.citation
+import siting.pack
 from gis.bilingual import Text
 from gis.errors import PackError
+from siting.citation import Citation, Document
 from siting.city_pack import describe, forbid_extra_keys, paired
-from siting.types import Citation, Document
 
 Floats = NDArray[np.float64]
 Integers = NDArray[np.int64]
@@ -136,7 +137,7 @@ def load_power_table(path: str = "") -> PowerTable:
     file = Path(path) if path else Path(str(resources.files("siting"))) / "standards" / "power-supply.toml"
     try:
         table = tomllib.loads(file.read_text(encoding="utf-8"))
-        forbid_extra_keys(siting.types, sys.modules[__name__])
+        forbid_extra_keys(siting.citation, siting.pack, sys.modules[__name__])
         found = TypeAdapter(PowerTable).validate_python(paired(table))
     except (OSError, tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise PackError(f"{file.name} cannot be read: {error}", f"{file.name} 无法读取：{error}") from error

@@ -16,7 +16,8 @@ from numpy.typing import NDArray
 
 from gis.bilingual import Text
 from gis.crs import WGS84, to_metric
-from siting.types import NamedPlace, SiteScores, StudyResult
+from siting.pack import NamedPlace
+from siting.types import SiteScores, StudyResult
 from siting.verdicts import VERDICT_TEXT, Verdict
 
 Floats = NDArray[np.float64]

@@ -10,8 +10,10 @@ from typing import Any
 from gis.bilingual import Text
 from siting.broken_rules import CATEGORICAL_TESTS, required_of
 from siting.census import Census
+from siting.citation import Citation
+from siting.pack import CityPack, Criterion, ExclusionRule, ZonePermission
 from siting.tables import criterion_title
-from siting.types import Citation, CityPack, Criterion, ExclusionRule, SiteScores, StudyResult, ZonePermission
+from siting.types import SiteScores, StudyResult
 
 Record = dict[str, Any]
 """A JSON object."""

@@ -8,7 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gis.proximity import in_chunks
-from siting.types import Criterion, SiteScores
+from siting.pack import Criterion
+from siting.types import SiteScores
 
 Floats = NDArray[np.float64]
 

@@ -7,8 +7,9 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike
 
+from siting.pack import SiteClass
 from siting.power import Feeds, feeds_for, feeds_table, rules_of_class
-from siting.types import SiteClass, StudyResult
+from siting.types import StudyResult
 
 POWER_COLUMNS = ("load_mva", "supply_voltage_kv", "feed_a_id", "feed_a_distance_m", "feed_b_id", "feed_b_distance_m",
                  "power_limit")

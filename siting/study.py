@@ -28,11 +28,12 @@ from siting.candidates import find_candidates
 from siting.census import Census, count_all
 from siting.criteria import MEASURES
 from siting.latency import latency_fact
+from siting.pack import CityPack
 from siting.partition_key import run_key
 from siting.partition_scores import ScoringJob, placed_by, ranked, score_partitions, scores_of, scoring_job
 from siting.plans import make_plans
 from siting.trust import assess_trust
-from siting.types import CityPack, EdgePlan, SiteScores, Study, StudyResult
+from siting.types import EdgePlan, SiteScores, Study, StudyResult
 from siting.weighting import WeightChoice, judged_pack, pack_as_scored, rescored, weight_choices
 from siting.zones import build_units
 

@@ -16,12 +16,17 @@ from typing import Any, Literal
 from pydantic import TypeAdapter, ValidationError
 
 import layers.types
+import siting.citation
+import siting.pack
+import siting.plan_settings
 import siting.types
 from gis.errors import UsageError
 from layers.schemas import LAYERS
 from layers.types import LayerSpec
 from siting.city_pack import describe, forbid_extra_keys, paired
-from siting.types import BlockSettings, CandidateKind, ExpertJudgements, Study, Weighting, ZoneQuota
+from siting.pack import CandidateKind
+from siting.plan_settings import BlockSettings, ZoneQuota
+from siting.types import ExpertJudgements, Study, Weighting
 
 ABSENT = "none"
 """The source of a layer that the study does not want."""
@@ -91,7 +96,7 @@ class StudyTable:
 
 @cache
 def _adapters() -> tuple[TypeAdapter[StudyTable], TypeAdapter[LayerSpec]]:
-    forbid_extra_keys(layers.types, siting.types, sys.modules[__name__])
+    forbid_extra_keys(layers.types, siting.plan_settings, siting.types, sys.modules[__name__])
     return TypeAdapter(StudyTable), TypeAdapter(LayerSpec)
 
 

@@ -18,11 +18,13 @@ from numpy.typing import NDArray
 from gis.bilingual import Language, Text
 from siting import broken_rules
 from siting.census import Census, UnitCensus
+from siting.citation import Citation
 from siting.criteria import MEASURES
+from siting.pack import CityPack, ZonePermission
 from siting.permissions import Permissions
 from siting.scoring import contributions_at, normalised_at
 from siting.site_power import POWER_COLUMNS, power_table
-from siting.types import Citation, CityPack, SiteScores, StudyResult, ZonePermission
+from siting.types import SiteScores, StudyResult
 from siting.wording import clause, decimals, quantity
 
 IDENTITY_COLUMNS = ("parcel_id", "name", "land_use", "area_m2", "compactness", "district", "unit_id", "unit", "zone_id",

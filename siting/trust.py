@@ -20,10 +20,11 @@ from siting.agreement import MethodAgreement, agreement
 from siting.criteria import MEASURES
 from siting.edge_regret import EdgeRegret, edge_regret
 from siting.known_errors import KnownErrors, known_errors
+from siting.pack import ExclusionRule
 from siting.robustness import TOPS, Draws, RankRobustness, broken_bits, perturbed_weights, rank_robustness, strictness
 from siting.scoring import normalised_at
 from siting.sensitivity import OneAtATime, one_at_a_time
-from siting.types import ExclusionRule, SiteScores, StudyResult
+from siting.types import SiteScores, StudyResult
 from siting.validation import Validation, validate
 
 Floats = NDArray[np.float64]

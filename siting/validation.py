@@ -13,10 +13,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gis.bilingual import Text
+from siting.citation import Citation
 from siting.criteria import MEASURES
 from siting.presence import PresenceTest, presence_test
 from siting.scoring import normalised_at
-from siting.types import CapacityPlan, Citation, SiteScores, StudyResult
+from siting.types import CapacityPlan, SiteScores, StudyResult
 from siting.verdicts import VERDICT_TEXT, Verdict
 
 CLOSE, FAR = 0.2, 0.4

@@ -16,8 +16,9 @@ from numpy.typing import NDArray
 
 from gis.bilingual import Text
 from gis.errors import UsageError
+from siting.pack import CityPack, Criterion
 from siting.scoring import normalised_at, rank_of, score_of
-from siting.types import CityPack, Criterion, SiteScores, Study, Weighting
+from siting.types import SiteScores, Study, Weighting
 from siting.weights import (
     ACCEPTABLE_CONSISTENCY,
     JudgedWeights,

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from gis import containment, proximity
 from gis.errors import SchemaError
 from layers.types import CityLayers
-from siting.types import CityPack, Unit
+from siting.pack import CityPack, Unit
 
 UNIT_COLUMNS = ["unit_id", "name_zh", "name_en", "zone_id", "kind", "area_km2", "certainty", "geometry"]
 

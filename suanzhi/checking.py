@@ -28,8 +28,9 @@ from layers.loading import Reading
 from layers.schemas import LAYERS
 from layers.types import LayerSpec, Remark
 from siting.city_pack import load_pack
+from siting.pack import CityPack
 from siting.study import applied, layer_specs
-from siting.types import CityPack, Study
+from siting.types import Study
 from siting.wording import CERTAINTY_WORDS, datum_word, word
 from suanzhi.console import Console
 from suanzhi.running import find_study

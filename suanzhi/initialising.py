@@ -17,7 +17,7 @@ from gis.errors import ExportError, UsageError
 from layers.schemas import LAYERS, LayerSchema
 from layers.types import LayerSpec, Scalar
 from siting.city_pack import load_pack
-from siting.types import CityPack
+from siting.pack import CityPack
 from siting.wording import CERTAINTY_WORDS, word
 
 if TYPE_CHECKING:

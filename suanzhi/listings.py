@@ -7,8 +7,9 @@ from collections.abc import Iterator
 from gis.bilingual import Language, Text
 from layers.schemas import LAYERS, LayerSchema
 from layers.types import LayerSpec
+from siting.citation import Citation
 from siting.criteria import MEASURES
-from siting.types import Citation, CityPack, ExclusionRule, RetrofitRule
+from siting.pack import CityPack, ExclusionRule, RetrofitRule
 from siting.wording import CERTAINTY_WORDS, PERMISSION_WORDS, word
 
 STRICTNESS_WORDS = {"shall": Text(zh="不应", en="shall"), "should": Text(zh="不宜", en="should")}

@@ -19,10 +19,11 @@ from siting.census import count_all
 from siting.city_pack import load_pack
 from siting.estate import DECISION_WORDS
 from siting.finished_study import FinishedStudy, read_finished
+from siting.pack import CityPack
 from siting.plans import campus_settings, plan_edge, plan_estate
 from siting.site_layout import lay_out_site
 from siting.study import applied, layer_specs, run_study
-from siting.types import CityPack, Study, StudyResult
+from siting.types import Study, StudyResult
 from siting.wording import quantity
 from siting.zones import UNIT_COLUMNS, build_units
 from suanzhi.console import Console

@@ -18,26 +18,20 @@ from shapely.geometry import LineString, Point
 from gis.bilingual import Text
 from layers.types import CityLayers, LayerProvenance, LayerSpec, Ledger
 from siting.census import count_all
-from siting.types import (
-    Citation,
+from siting.citation import Citation, Document
+from siting.pack import (
     CityPack,
     Criterion,
     DevelopmentType,
-    Document,
-    EdgePlan,
-    EdgeSettings,
     ExclusionRule,
-    ExclusionTable,
-    HostKind,
     NamedPlace,
     PolicyZone,
     SiteClass,
-    SiteScores,
-    Study,
-    StudyResult,
     Unit,
     ZonePermission,
 )
+from siting.plan_settings import EdgeSettings, HostKind
+from siting.types import EdgePlan, ExclusionTable, SiteScores, Study, StudyResult
 
 CRS = "EPSG:4547"
 WEST_M, SOUTH_M = 464_000.0, 3_845_000.0

@@ -20,10 +20,12 @@ from maps.outputs import write_outputs, write_plans
 from maps.plan_layers import plan_layers
 from maps.report import render_report
 from maps.report_charts import bar_chart, curve_chart
+from siting.citation import Citation
 from siting.estate import LIST_COLUMNS, PLAN_COLUMNS, EstatePlan
 from siting.layout_settings import load_layout_settings
+from siting.plan_settings import CapacityReading
 from siting.site_layout import lay_out_site
-from siting.types import Bottleneck, CapacityPlan, CapacityReading, Citation, StudyResult
+from siting.types import Bottleneck, CapacityPlan, StudyResult
 
 ATTACK = '<img src=x onerror="document.title=1">'
 HERE = Citation(document="000", heading="发展目标", quote="可用机架规模达到9万架")

@@ -12,8 +12,9 @@ from scipy.stats import kendalltau
 
 from gis.errors import UsageError
 from siting.agreement import agreement, discordant_pairs, kendall_tau, moved_by_dominated, overlap_of_best
+from siting.citation import Citation
 from siting.methods import promethee, topsis, vikor, weighted_sum
-from siting.types import Citation, Criterion
+from siting.pack import Criterion
 
 WEIGHTS = (0.1, 0.3, 0.15, 0.25, 0.2)
 

@@ -14,8 +14,10 @@ from gis.errors import InfeasibleError, LayerNotFoundError, UsageError
 from layers.types import CityLayers
 from siting.candidates import MIN_BLOCK_AREA_M2, SETBACK_M, block_settings, find_candidates
 from siting.city_pack import load_pack
+from siting.pack import CityPack
+from siting.plan_settings import BlockSettings
 from siting.study_file import read_study
-from siting.types import BlockSettings, CityPack, Study
+from siting.types import Study
 
 CRS = "EPSG:4547"
 EAST, NORTH = 500_000.0, 3_800_000.0

@@ -10,13 +10,15 @@ import shapely
 
 from gis.errors import InfeasibleError, LayerNotFoundError, UsageError
 from layers.types import CityLayers
+from siting.citation import Citation
 from siting.city_pack import load_pack
 from siting.edge import place_edge_centres, reserved_by
 from siting.edge_hosts import edge_pue, find_hosts
 from siting.edge_stability import alternatives
 from siting.location_conditions import NO_CONDITIONS
+from siting.plan_settings import HostSetback, ZoneQuota
 from siting.study_file import default_study
-from siting.types import Citation, EdgePlan, HostSetback, StudyResult, ZoneQuota
+from siting.types import EdgePlan, StudyResult
 from siting.zones import build_units
 
 PACK, STUDY = load_pack("zhengzhou"), default_study("zhengzhou")

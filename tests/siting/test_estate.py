@@ -17,7 +17,8 @@ from gis.errors import SchemaError
 from layers.types import CityLayers
 from siting.city_pack import load_pack
 from siting.estate import DECISIONS, EstatePlan, assess_estate
-from siting.types import CityPack, StudyResult
+from siting.pack import CityPack
+from siting.types import StudyResult
 
 CRS = "EPSG:4547"
 ON = date(2024, 6, 30)

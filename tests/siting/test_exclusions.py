@@ -12,9 +12,10 @@ from shapely.geometry import LineString, Point
 
 from gis.rasters import Raster
 from layers.types import CityLayers
+from siting.citation import Citation
 from siting.exclusions import apply_rules
+from siting.pack import ExclusionRule, ZonePermission
 from siting.surroundings import Surroundings
-from siting.types import Citation, ExclusionRule, ZonePermission
 
 CRS = "EPSG:4547"
 X0, Y0 = 450_000.0, 3_840_000.0

@@ -6,9 +6,10 @@ import numpy as np
 import pytest
 
 from gis.errors import UsageError
+from siting.citation import Citation
 from siting.methods import topsis, weighted_sum
+from siting.pack import Criterion
 from siting.scoring import score_of
-from siting.types import Citation, Criterion
 
 
 def criterion(objective: str, weight: float) -> Criterion:

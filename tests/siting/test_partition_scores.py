@@ -20,11 +20,12 @@ from gis.engines import DaskEngine, Engine, ProcessEngine, SerialEngine
 from gis.partitions import partitions_of
 from layers.types import CityLayers
 from siting.city_pack import load_pack
+from siting.pack import Criterion
 from siting.partition_scores import ScoringJob, score_partition, score_partitions, scoring_job
 from siting.permissions import Permissions
 from siting.study import run_study
 from siting.study_file import default_study
-from siting.types import Criterion, StudyResult
+from siting.types import StudyResult
 
 PACK = load_pack("zhengzhou")
 STUDY = default_study("zhengzhou")

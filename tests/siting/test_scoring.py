@@ -8,8 +8,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
+from siting.citation import Citation
+from siting.pack import Criterion
 from siting.scoring import contributions_of, normalise, rank_of, score_of
-from siting.types import Citation, Criterion
 
 CITATION = Citation(document="engineering", heading="test")
 

@@ -16,8 +16,10 @@ from hypothesis import strategies as st
 from gis.bilingual import Text
 from siting import broken_rules, tables
 from siting.census import count_all
+from siting.citation import Citation
+from siting.pack import ExclusionRule
 from siting.scoring import contributions_at
-from siting.types import Citation, ExclusionRule, StudyResult
+from siting.types import StudyResult
 from siting.wording import number, quantity
 
 BUILD = runpy.run_path(str(Path(__file__).parents[1] / "maps" / "conftest.py"))["build_small_result"]

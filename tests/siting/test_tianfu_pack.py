@@ -15,8 +15,9 @@ import pytest
 import shapely
 from shapely import Point
 
+from siting.citation import Citation
 from siting.city_pack import load_pack
-from siting.types import Citation, CityPack
+from siting.pack import CityPack
 
 SHARED = Path(__file__).resolve().parents[2] / "../shared"
 SEEDS = {"001": "001_a1e8e90434afcf2f.txt", "003": "003_bb5cab56b2a47e3c.txt"}

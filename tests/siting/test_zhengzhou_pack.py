@@ -15,8 +15,9 @@ import pytest
 import shapely
 
 from layers.types import LayerSpec
+from siting.citation import Citation
 from siting.city_pack import load_pack
-from siting.types import Citation, CityPack, NamedPlace
+from siting.pack import CityPack, NamedPlace
 
 ROOT = Path(__file__).resolve().parents[2]
 SEEDS = ROOT / "../shared/seeds"
