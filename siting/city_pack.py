@@ -16,6 +16,7 @@ from pydantic import ConfigDict, TypeAdapter, ValidationError
 
 import layers.types
 import siting.citation
+import siting.network_settings
 import siting.pack
 import siting.plan_settings
 from gis.errors import PackError
@@ -116,7 +117,7 @@ def describe(error: ValidationError) -> str:
 @cache
 def pack_adapter() -> TypeAdapter[CityPack]:
     """Return the checker of packs; a key that no type knows is an error."""
-    forbid_extra_keys(siting.citation, siting.pack, siting.plan_settings, layers.types)
+    forbid_extra_keys(siting.citation, siting.network_settings, siting.pack, siting.plan_settings, layers.types)
     return TypeAdapter(CityPack)
 
 

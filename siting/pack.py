@@ -8,6 +8,7 @@ from typing import Literal
 from gis.bilingual import Text
 from layers.types import LayerSpec
 from siting.citation import Citation, Document
+from siting.network_settings import NetworkSettings
 from siting.plan_settings import BlockSettings, CapacitySettings, EdgeSettings, Strictness
 
 Permission = Literal["favoured", "allowed", "controlled", "closed"]
@@ -16,8 +17,8 @@ Permission = Literal["favoured", "allowed", "controlled", "closed"]
 Objective = Literal["MIN", "MAX"]
 """Whether less or more of a criterion is better."""
 
-CandidateKind = Literal["parcels", "grid", "blocks"]
-"""What is scored: given parcels, metric cells of eligible land, or the blocks between streets."""
+CandidateKind = Literal["parcels", "grid", "blocks", "districts"]
+"""What is scored: given parcels, metric cells of eligible land, the blocks between streets, or whole districts."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,6 +65,9 @@ class Unit:
 
     land_price_level: int | None = None
     """Ordinal level, 1 low to 5 high; assumed."""
+
+    renewable_level: int | None = None
+    """Ordinal level of renewable supply, 1 poor to 5 rich; assumed."""
 
     citation: Citation
     """The clause that puts it in its zone."""
@@ -337,6 +341,8 @@ class CityPack:
     """Administrative code of the city (six digits); empty outside China."""
     standard_rack_kw: float
     """kW of one standard rack."""
+    candidates: CandidateKind = "parcels"
+    """What a run scores unless the study says otherwise."""
     default_classes: tuple[str, ...]
     """Classes that a run scores unless asked otherwise."""
     grid_size_m: float
@@ -359,6 +365,8 @@ class CityPack:
     edge: EdgeSettings
     capacity: CapacitySettings | None = None
     """None where the plan wants no quantity built."""
+    network: NetworkSettings | None = None
+    """None where the plan shares no work out to other places."""
     layer_specs: tuple[LayerSpec, ...]
     notes: tuple[Text, ...] = ()
     """Limits of the plan's text that a reader must know."""

@@ -247,6 +247,21 @@ class CapacityPlan:
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
+class NetworkPlan:
+    """Which work may go to which hub, over links of which delay."""
+
+    links: gpd.GeoDataFrame
+    """link_id, origin_id, origin (name), hub_id, hub (name), hub_kind, distance_km (geodesic), latency_low_ms,
+    latency_ms, latency_high_ms (one way, on a good, a usual and a poor route), workloads (keys that fit on the usual
+    route, joined by a space), workloads_low (on a good route alone), renewable_level, certainty, geometry (line)."""
+    assignments: pd.DataFrame
+    """origin_id, workload_id, hub_id (empty where no hub may take it), latency_ms, verdict ("fits",
+    "fits_on_good_route", "too_far", "not_admitted"), clause of the hub, for every origin, kind of work and hub; the
+    column is_chosen marks the hub that each kind of work is assigned to."""
+    facts: tuple[Text, ...] = ()
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
 class StudyResult:
     """What a run found."""
 
@@ -273,6 +288,8 @@ class StudyResult:
     """Substations that could hold storage and a data centre (``siting.three_in_one``); None where no clause asks."""
     site_layouts: tuple[tuple[str, SiteLayout], ...] = ()
     """Parcel id and campus of the best campuses of the first capacity layout."""
+    network_plan: NetworkPlan | None = None
+    """None where the pack shares no work out to other places."""
     weight_choices: tuple[WeightChoice, ...] = ()
     """Per class: the weights used, how they were found, and the pack's beside them."""
     trust: Trust | None = None
