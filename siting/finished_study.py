@@ -1,11 +1,16 @@
-"""Reads back the folder of a finished study: its manifest, what it says of every parcel, and its plans."""
+"""Reads back the folder of a finished study: its manifest, what it says of every parcel, and its plans.
+
+No file of the folder is taken at its word: each is held to the hash that the manifest states before it is read.
+"""
 
 from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +33,7 @@ from siting.scheme import Record
 WGS84 = "EPSG:4326"
 PARCEL_LAYER = "layers/parcels.geojson"
 LARGE_PARCEL_LAYER = "layers/parcels.parquet"
+_LAYER_FILE = re.compile(r"layers/([A-Za-z0-9_]+)\.geojson")
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -36,8 +42,6 @@ class FinishedStudy:
 
     folder: Path
     manifest: Record
-    verdicts: pd.DataFrame
-    """By parcel_id: for each class CLASS_eligible (bool), and CLASS_score and CLASS_rank (NaN where excluded)."""
 
     @property
     def name(self) -> str:
@@ -53,6 +57,36 @@ class FinishedStudy:
     def metric_crs(self) -> str:
         """CRS in which it was computed."""
         return str(self.manifest["pack"]["metric_crs"])
+
+    @property
+    def title(self) -> Text:
+        """What a reader calls the study."""
+        city = said(self.manifest["pack"]["title"])
+        return Text(zh=f"{city.zh}数据中心选址：{self.name}", en=f"{city.en}, siting of data centres: {self.name}")
+
+    @property
+    def sha256(self) -> str:
+        """Hash of the manifest without its timings, which tells two studies apart."""
+        told = {key: value for key, value in self.manifest.items() if key != "timings_s"}
+        return hashlib.sha256(json.dumps(told, sort_keys=True, ensure_ascii=False).encode()).hexdigest()
+
+    @property
+    def layer_names(self) -> tuple[str, ...]:
+        """Names of its layers, sorted."""
+        names = {match[1] for file in self.manifest["files"] if (match := _LAYER_FILE.fullmatch(file))}
+        names = {name for name in names if not (name.endswith("_zh") and name.removesuffix("_zh") in names)}
+        return tuple(sorted(names | ({"parcels"} if self.is_large else set())))
+
+    @cached_property
+    def verdicts(self) -> pd.DataFrame:
+        """By parcel_id: for each class CLASS_eligible (bool), and CLASS_score and CLASS_rank (NaN where excluded).
+
+        Raises
+        ------
+        DataError
+            The table of parcels is not the one that the manifest describes.
+        """
+        return _verdicts(self, list(self.classes))
 
     @property
     def classes(self) -> dict[str, Record]:
@@ -72,6 +106,24 @@ class FinishedStudy:
     def has(self, name: str) -> bool:
         """Tell whether the study wrote a file of that name."""
         return name in self.manifest["files"]
+
+    def checked(self, name: str) -> Path:
+        """Return a file of the study, unchanged since it was written.
+
+        Raises
+        ------
+        DataError
+            It is gone, or differs from what the manifest says.
+        """
+        path = self.folder / name
+        try:
+            with path.open("rb") as file:
+                digest = hashlib.file_digest(file, "sha256").hexdigest()
+        except OSError as error:
+            raise _damaged(path) from error
+        if digest != self.manifest["files"].get(name):
+            raise _damaged(path)
+        return path
 
     def rows(self, parcel_ids: Iterable[str]) -> Mapping[str, Cells]:
         """Return all that the table says of parcels, by id; those that the study does not hold are left out.
@@ -96,12 +148,12 @@ class FinishedStudy:
             The layer is not the one that the manifest describes.
         """
         name = LARGE_PARCEL_LAYER if self.is_large else PARCEL_LAYER
-        _check(self.folder, self.manifest, name)
+        path = self.checked(name)
         if self.is_large:
             require_pyarrow(Text(zh=name, en=name))
-            frame = gpd.read_parquet(self.folder / name, columns=["parcel_id", "geometry"])
+            frame = gpd.read_parquet(path, columns=["parcel_id", "geometry"])
         else:
-            frame = gpd.read_file(self.folder / name, columns=["parcel_id"])
+            frame = gpd.read_file(path, columns=["parcel_id"])
         frame = frame[frame.geometry.notna()].to_crs(WGS84)
         found = gpd.GeoSeries(frame.geometry.array, index=pd.Index(frame["parcel_id"].astype(str)), crs=WGS84)
         return found if parcel_ids is None else found[found.index.isin(parcel_ids)]
@@ -111,7 +163,7 @@ class FinishedStudy:
         file = f"layers/{name}.geojson"
         if not self.has(file):
             return None
-        features = [f for f in json.loads(_content(self.folder, self.manifest, file))["features"] if f["geometry"]]
+        features = [f for f in json.loads(self.checked(file).read_bytes())["features"] if f["geometry"]]
         if not features:
             return None
         return gpd.GeoDataFrame.from_features(features, crs=WGS84)
@@ -123,27 +175,34 @@ def read_finished(folder: Path | str) -> FinishedStudy:
     Raises
     ------
     DataError
-        The folder holds no finished study, or its files are not those that its manifest describes.
+        The folder holds no finished study.
     """
     place = Path(folder)
     try:
         manifest = json.loads((place / MANIFEST_FILE).read_text(encoding="utf-8"))
-        class_ids = [str(c["class_id"]) for c in manifest["scheme"]["classes"]]
-        for part in ("study", "pack", "files", "inputs"):
-            manifest[part]
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise DataError(
-            f"{place} is not a finished study (no readable {MANIFEST_FILE}); give the output folder of suanzhi run",
-            f"{place} 不是已完成的方案目录（缺少可读的 {MANIFEST_FILE}）；请给出 suanzhi run 的输出目录") from error
-    return FinishedStudy(folder=place, manifest=manifest, verdicts=_verdicts(place, manifest, class_ids))
+        study = FinishedStudy(folder=place, manifest=manifest)
+        if manifest["product"] == "suanzhi" and study.layer_names and study.name and study.classes and study.metric_crs:
+            return study
+        reason = "it is another product's"
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        reason = type(error).__name__
+    raise DataError(
+        f"{place} is not a finished study (no readable {MANIFEST_FILE}: {reason}); run it first, then give "
+        "its output folder",
+        f"{place} 不是已完成的方案目录（缺少可读的 {MANIFEST_FILE}：{reason}）；请先运行方案，再给出其输出目录")
 
 
-def _verdicts(folder: Path, manifest: Record, class_ids: list[str]) -> pd.DataFrame:
+def said(record: Mapping[str, str] | None) -> Text:
+    """Return a phrase of the manifest."""
+    return Text(zh=str((record or {}).get("zh", "")), en=str((record or {}).get("en", "")))
+
+
+def _verdicts(study: FinishedStudy, class_ids: list[str]) -> pd.DataFrame:
     wanted = ["parcel_id", *(f"{c}_{key}" for c in class_ids for key in ("eligible", "score", "rank"))]
     try:
-        table = _table(folder, manifest, wanted)
+        table = _table(study, wanted)
     except (KeyError, ValueError) as error:
-        raise _damaged(folder) from error
+        raise _damaged(study.folder) from error
     columns: dict[str, Any] = {}
     for c in class_ids:
         columns[f"{c}_eligible"] = (table[f"{c}_eligible"].astype(str) == "True").to_numpy()
@@ -152,19 +211,18 @@ def _verdicts(folder: Path, manifest: Record, class_ids: list[str]) -> pd.DataFr
     return pd.DataFrame(columns, index=pd.Index([_plain(key) for key in table["parcel_id"]], name="parcel_id"))
 
 
-def _table(folder: Path, manifest: Record, columns: list[str] | None, keys: set[str] | None = None) -> pd.DataFrame:
+def _table(study: FinishedStudy, columns: list[str] | None, keys: set[str] | None = None) -> pd.DataFrame:
     """Read the table of parcels; text as it stands in the file."""
-    if LARGE_PARCELS_FILE in manifest["files"]:
+    if study.has(LARGE_PARCELS_FILE):
         require_pyarrow(Text(zh=LARGE_PARCELS_FILE, en=LARGE_PARCELS_FILE))
-        _check(folder, manifest, LARGE_PARCELS_FILE)
         filters = None if keys is None else [("parcel_id", "in", sorted(keys))]
-        return pd.read_parquet(folder / LARGE_PARCELS_FILE, columns=columns, filters=filters)
-    _check(folder, manifest, PARCELS_FILE)
-    return pd.read_csv(folder / PARCELS_FILE, dtype=str, keep_default_na=False, encoding="utf-8-sig", usecols=columns)
+        return pd.read_parquet(study.checked(LARGE_PARCELS_FILE), columns=columns, filters=filters)
+    return pd.read_csv(study.checked(PARCELS_FILE), dtype=str, keep_default_na=False, encoding="utf-8-sig",
+                       usecols=columns)
 
 
 def _rows(study: FinishedStudy, keys: set[str]) -> Mapping[str, Cells]:
-    table = _table(study.folder, study.manifest, None, keys)
+    table = _table(study, None, keys)
     names = [_plain(key) for key in table["parcel_id"]]
     kept = [row for row, name in enumerate(names) if name in keys]
     records: list[dict[str, object]] = table.iloc[kept].to_dict("records")  # type: ignore[assignment]
@@ -175,22 +233,6 @@ def _plain(key: object) -> str:
     """Take away the apostrophe that keeps a spreadsheet from running an id as a formula."""
     text = str(key)
     return text[1:] if text[:1] == "'" and text[1:2] in ("=", "+", "-", "@", "\t") else text
-
-
-def _content(folder: Path, manifest: Record, name: str) -> bytes:
-    _check(folder, manifest, name)
-    return (folder / name).read_bytes()
-
-
-def _check(folder: Path, manifest: Record, name: str) -> None:
-    """Make sure that a file is the one that the manifest describes: an edited one must not be compared."""
-    try:
-        with (folder / name).open("rb") as file:
-            digest = hashlib.file_digest(file, "sha256").hexdigest()
-    except OSError as error:
-        raise _damaged(folder / name) from error
-    if digest != manifest["files"].get(name):
-        raise _damaged(folder / name)
 
 
 def _damaged(path: Path) -> DataError:

@@ -25,7 +25,7 @@ from maps.styles import (
     Variant,
     score_breaks,
 )
-from suanzhi.finished_study import FinishedStudy, said
+from siting.finished_study import FinishedStudy, said
 
 if TYPE_CHECKING:
     import geopandas as gpd

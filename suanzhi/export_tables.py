@@ -10,8 +10,10 @@ import pandas as pd
 from gis.bilingual import Language, Text
 from layers.exports.bundles import StudyTable
 from layers.exports.targets import Target
+from siting.finished_study import FinishedStudy, said
+from siting.scheme import Record
 from suanzhi.export_titles import title_of
-from suanzhi.finished_study import QUANTITY, FinishedStudy, Record, checked, said
+from suanzhi.finished_layers import QUANTITY
 
 _TITLES: dict[str, Text] = {
     "item": Text(zh="项目", en="item"), "value": Text(zh="内容", en="value"),
@@ -97,7 +99,7 @@ def _result_table(study: FinishedStudy, name: str, language: Language) -> StudyT
 
 
 def _read_csv(study: FinishedStudy, file: str) -> pd.DataFrame:
-    return pd.read_csv(checked(study, file), dtype="str", keep_default_na=False, na_values=[""], encoding="utf-8-sig")
+    return pd.read_csv(study.checked(file), dtype="str", keep_default_na=False, na_values=[""], encoding="utf-8-sig")
 
 
 def _table(name: str, title: Text, rows: list[Record]) -> StudyTable:

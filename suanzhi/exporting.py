@@ -14,10 +14,11 @@ from layers.exports.bundles import Bundle, StudyLayer, described
 from layers.exports.files import write_text
 from layers.exports.shapefile import Encoding
 from layers.exports.targets import longitude_of, placed, require_near, target_of
+from siting.finished_study import FinishedStudy, read_finished
 from suanzhi.export_looks import look_of
 from suanzhi.export_tables import result_tables, tables_of
 from suanzhi.export_titles import rank_of, title_of
-from suanzhi.finished_study import FinishedStudy, read_finished, read_layer
+from suanzhi.finished_layers import read_layer
 
 Format = Literal["gpkg", "shp", "fgb", "geojsonseq", "kml", "xlsx", "qgz", "postgis"]
 FORMATS: tuple[Format, ...] = get_args(Format)

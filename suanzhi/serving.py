@@ -12,9 +12,9 @@ from pathlib import Path
 from gis.bilingual import Language, Text
 from gis.errors import ExportError, UsageError
 from layers.exports.targets import target_of
+from siting.finished_study import FinishedStudy, read_finished
 from suanzhi.console import Console
 from suanzhi.exporting import read_bundle
-from suanzhi.finished_study import FinishedStudy, checked, read_finished
 
 STORE_FOLDER = ".serve"
 _MAP_FILE = "map.html"
@@ -56,7 +56,7 @@ def serve_study(out: Path, host: str, port: int, console: Console) -> None:
     from layers.service_store import Store
 
     study = read_finished(out)
-    map_path = checked(study, _MAP_FILE)
+    map_path = study.checked(_MAP_FILE)
     # Ctrl-C is how serving ends, not how it fails.
     with (contextlib.closing(_listen(host, port)) as listening, contextlib.suppress(KeyboardInterrupt),
           tempfile.TemporaryDirectory(prefix="suanzhi-serve-") as spare):

@@ -1,8 +1,7 @@
-"""Reads the folder of a finished study back: its manifest, and its layers in either language."""
+"""Reads the layers of a finished study back, in either language."""
 
 from __future__ import annotations
 
-import hashlib
 import json
 import re
 from collections.abc import Callable, Iterator, Mapping
@@ -12,62 +11,18 @@ from typing import TYPE_CHECKING, Any
 
 from gis.bilingual import Language, Text
 from gis.errors import DataError
-from siting.explanation import MANIFEST_FILE
+from siting.finished_study import LARGE_PARCEL_LAYER, FinishedStudy, said
+from siting.scheme import Record
 from siting.wording import CERTAINTY_WORDS, LAND_USE_WORDS, PERMISSION_WORDS, clause
 
 if TYPE_CHECKING:
     import geopandas as gpd
     import pandas as pd
 
-Record = dict[str, Any]
 
-LARGE_LAYER_FILE = "layers/parcels.parquet"
-_LAYER_FILE = re.compile(r"layers/([A-Za-z0-9_]+)\.geojson")
 _FEATURES = ',"features":['
 QUANTITY = re.compile(r"(^|_)(m|m2|km2|kv|mva|mw|kw|ms|km|percent|ratio|score|rank|share)$")
 """Ends of the names of quantities."""
-
-
-@dataclass(frozen=True, slots=True)
-class FinishedStudy:
-    """A study that was run and written."""
-
-    folder: Path
-    manifest: Record
-
-    @property
-    def name(self) -> str:
-        """Return the study's plain name."""
-        return str(self.manifest["study"]["name"])
-
-    @property
-    def city(self) -> str:
-        """Return the key of the city."""
-        return str(self.manifest["pack"]["city"])
-
-    @property
-    def title(self) -> Text:
-        """Return what a reader calls the study."""
-        city = said(self.manifest["pack"]["title"])
-        return Text(zh=f"{city.zh}数据中心选址：{self.name}", en=f"{city.en}, siting of data centres: {self.name}")
-
-    @property
-    def sha256(self) -> str:
-        """Return the hash of the manifest without its timings, which tells two studies apart."""
-        told = {key: value for key, value in self.manifest.items() if key != "timings_s"}
-        return hashlib.sha256(json.dumps(told, sort_keys=True, ensure_ascii=False).encode()).hexdigest()
-
-    @property
-    def layer_names(self) -> tuple[str, ...]:
-        """Return the names of the layers, sorted."""
-        names = {match[1] for file in self.manifest["files"] if (match := _LAYER_FILE.fullmatch(file))}
-        names = {name for name in names if not (name.endswith("_zh") and name.removesuffix("_zh") in names)}
-        return tuple(sorted(names | ({"parcels"} if self.is_large else set())))
-
-    @property
-    def is_large(self) -> bool:
-        """Tell whether the parcels are written as Parquet."""
-        return LARGE_LAYER_FILE in self.manifest["files"]
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -80,53 +35,6 @@ class ReadLayer:
     titles: Mapping[str, str]
     """Chinese titles of the columns."""
     terms: tuple[Mapping[str, str], ...]
-
-
-def read_finished(folder: Path) -> FinishedStudy:
-    """Read the manifest of a finished study.
-
-    Raises
-    ------
-    DataError
-        The folder holds none.
-    """
-    path = folder / MANIFEST_FILE
-    try:
-        manifest = json.loads(path.read_text(encoding="utf-8"))
-        study = FinishedStudy(folder, manifest)
-        if manifest["product"] == "suanzhi" and study.layer_names and study.name and study.city:
-            return study
-        reason = "it is another product's"
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-        reason = type(error).__name__
-    raise DataError(f"{folder} is not a finished study (no readable {MANIFEST_FILE}: {reason}); run it first",
-                    f"{folder} 不是已完成的方案目录（缺少可读的 {MANIFEST_FILE}：{reason}）；请先运行方案")
-
-
-def said(record: Mapping[str, str] | None) -> Text:
-    """Return a phrase of the manifest."""
-    return Text(zh=str((record or {}).get("zh", "")), en=str((record or {}).get("en", "")))
-
-
-def checked(study: FinishedStudy, name: str) -> Path:
-    """Return a file of the study, unchanged since it was written.
-
-    Raises
-    ------
-    DataError
-        It is gone, or differs from what the manifest says.
-    """
-    path = study.folder / name
-    try:
-        with path.open("rb") as file:
-            digest = hashlib.file_digest(file, "sha256").hexdigest()
-    except OSError as error:
-        raise DataError(f"{path} of the finished study cannot be read; run the study again",
-                        f"无法读取方案成果 {path}；请重新运行方案") from error
-    if digest != study.manifest["files"].get(name):
-        raise DataError(f"{path} differs from what its manifest describes (edited, or cut short); run the study again",
-                        f"{path} 与 {MANIFEST_FILE} 的记载不符（被编辑过或写入中断）；请重新运行方案")
-    return path
 
 
 def read_layer(study: FinishedStudy, name: str, language: Language) -> ReadLayer:
@@ -148,12 +56,12 @@ def read_layer(study: FinishedStudy, name: str, language: Language) -> ReadLayer
     """
     if name == "parcels" and study.is_large:
         return _read_parquet(study, language)
-    english, terms = _read_geojson(checked(study, f"layers/{name}.geojson"))
+    english, terms = _read_geojson(study.checked(f"layers/{name}.geojson"))
     columns = [str(c) for c in english.columns if c not in ("id", "geometry")]
     titles: dict[str, str] = {}
     frame = english
     if f"layers/{name}_zh.geojson" in study.manifest["files"]:
-        chinese, _ = _read_geojson(checked(study, f"layers/{name}_zh.geojson"))
+        chinese, _ = _read_geojson(study.checked(f"layers/{name}_zh.geojson"))
         named = [str(c) for c in chinese.columns if c not in ("id", "geometry")]
         titles = {column: title for column, title in zip(columns, named, strict=True) if column != title}
         if language == "zh":
@@ -205,7 +113,7 @@ def _read_parquet(study: FinishedStudy, language: Language) -> ReadLayer:
     from gis.bilingual import Text as Phrase
     from layers.exports.geoparquet import TITLE_KEY, require_pyarrow
 
-    path = checked(study, LARGE_LAYER_FILE)
+    path = study.checked(LARGE_PARCEL_LAYER)
     require_pyarrow(Phrase(zh=str(path), en=str(path)))
     import geopandas as gpd
     import pyarrow as pa  # type: ignore[import-untyped]
