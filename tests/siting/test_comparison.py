@@ -218,7 +218,7 @@ def test_folder_without_a_study_or_with_an_edited_table_is_refused(folders, tmp_
     rows[1][0] = "P-9999"
     table.write_text("\n".join(",".join(row) for row in rows), encoding="utf-8")
     with pytest.raises(DataError, match="not what its manifest describes"):
-        read_finished(tmp_path / "edited")
+        _ = read_finished(tmp_path / "edited").verdicts
 
 
 def test_candidates_of_one_study_only_are_named(folders, tmp_path):

@@ -20,10 +20,11 @@ import shapely
 from typer.testing import CliRunner
 
 from gis.crs import to_metric
-from suanzhi import exporting, finished_study
+from siting.finished_study import LARGE_PARCEL_LAYER, read_finished
+from suanzhi import exporting
 from suanzhi.cli import app
 from suanzhi.exporting import ExportRequest, export_study, read_bundle
-from suanzhi.finished_study import read_finished, read_layer
+from suanzhi.finished_layers import read_layer
 
 LAYERS = ("units", "zones", "parcels", "districts", "coverage", "fibre_routes", "demand", "substations", "feed_lines",
           "top_candidates", "edge_centres", "capacity_sites", "campus_parts")
@@ -206,7 +207,7 @@ def test_manifest_cannot_name_files_outside(study: Path, tmp_path: Path) -> None
 
 def test_large_study_is_read_from_parquet(study: Path, finished_large: Path, tmp_path: Path) -> None:
     large, small = (read_bundle(read_finished(p), "4326", language="zh") for p in (finished_large, study))
-    assert finished_study.LARGE_LAYER_FILE in read_finished(finished_large).manifest["files"]
+    assert LARGE_PARCEL_LAYER in read_finished(finished_large).manifest["files"]
     one, two = (next(layer for layer in b.layers if layer.name == "parcels") for b in (large, small))
     assert one.columns == two.columns
     assert one.titles == two.titles
