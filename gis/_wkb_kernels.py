@@ -49,6 +49,44 @@ def _kind(data: Bytes, at: int, end: int) -> tuple[int, int]:
 
 
 @njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
+def _members(data: Bytes, at: int, end: int) -> tuple[int, int]:
+    """Return how many members a geometry has, itself alone or those of a collection, and where the first begins."""
+    kind, _ = _kind(data, at, end)
+    if kind == OTHER:
+        return OTHER, at
+    if kind < _MULTIPOINT:
+        return 1, at
+    if at + _HEAD + _COUNT > end:
+        return OTHER, at
+    return _word(data, at + _HEAD), at + _HEAD + _COUNT
+
+
+@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
+def _rings(data: Bytes, at: int, end: int) -> tuple[int, int, int, int]:
+    """Return kind and width of a member, how many paths it has, and where the first begins."""
+    kind, width = _kind(data, at, end)
+    if kind == OTHER or kind >= _MULTIPOINT:
+        return OTHER, width, 0, at
+    if kind != _POLYGON:
+        return kind, width, 1, at + _HEAD
+    if at + _HEAD + _COUNT > end:
+        return OTHER, width, 0, at
+    return kind, width, _word(data, at + _HEAD), at + _HEAD + _COUNT
+
+
+@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
+def _vertices(data: Bytes, at: int, end: int, kind: int, width: int) -> tuple[int, int]:
+    """Return how many vertices a path has, all of them in the bytes, and where the first lies."""
+    size = 1
+    if kind != _POINT:
+        if at + _COUNT > end:
+            return OTHER, at
+        size = _word(data, at)
+        at += _COUNT
+    return (OTHER, at) if at + size * width * _NUMBER > end else (size, at)
+
+
+@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
 def measure(data: Bytes, start: Integers, is_there: Booleans) -> tuple[int, int, int]:
     """Count the parts, paths and vertices of all geometries.
 
@@ -70,38 +108,20 @@ def measure(data: Bytes, start: Integers, is_there: Booleans) -> tuple[int, int,
     for row in range(len(is_there)):
         if not is_there[row]:
             continue
-        at, end = start[row], start[row + 1]
-        kind, width = _kind(data, at, end)
-        if kind == OTHER:
+        end = start[row + 1]
+        n_members, at = _members(data, start[row], end)
+        if n_members == OTHER:
             return OTHER, OTHER, OTHER
-        n_members = 1
-        if kind >= _MULTIPOINT:
-            if at + _HEAD + _COUNT > end:
-                return OTHER, OTHER, OTHER
-            n_members = _word(data, at + _HEAD)
-            at += _HEAD + _COUNT
         for _ in range(n_members):
-            kind, width = _kind(data, at, end)
-            if kind == OTHER or kind >= _MULTIPOINT:
+            kind, width, n_rings, at = _rings(data, at, end)
+            if kind == OTHER:
                 return OTHER, OTHER, OTHER
-            at += _HEAD
-            n_rings = 1
-            if kind == _POLYGON:
-                if at + _COUNT > end:
-                    return OTHER, OTHER, OTHER
-                n_rings = _word(data, at)
-                at += _COUNT
             before = n_paths
             for _ in range(n_rings):
-                size = 1
-                if kind != _POINT:
-                    if at + _COUNT > end:
-                        return OTHER, OTHER, OTHER
-                    size = _word(data, at)
-                    at += _COUNT
-                at += size * width * _NUMBER
-                if at > end:
+                size, at = _vertices(data, at, end, kind, width)
+                if size == OTHER:
                     return OTHER, OTHER, OTHER
+                at += size * width * _NUMBER
                 n_vertices += size
                 n_paths += size > 0
             n_parts += n_paths > before
@@ -136,36 +156,18 @@ def unpack(data: Bytes, start: Integers, is_there: Booleans, xy: Floats, path_st
         geometry_start[n_before[3] + row] = part
         if not is_there[row]:
             continue
-        at, end = start[row], start[row + 1]
-        kind, width = _kind(data, at, end)
-        if kind == OTHER:
+        end = start[row + 1]
+        n_members, at = _members(data, start[row], end)
+        if n_members == OTHER:
             return OTHER, OTHER, OTHER
-        n_members = 1
-        if kind >= _MULTIPOINT:
-            if at + _HEAD + _COUNT > end:
-                return OTHER, OTHER, OTHER
-            n_members = _word(data, at + _HEAD)
-            at += _HEAD + _COUNT
         for _ in range(n_members):
-            kind, width = _kind(data, at, end)
-            if kind == OTHER or kind >= _MULTIPOINT:
+            kind, width, n_rings, at = _rings(data, at, end)
+            if kind == OTHER:
                 return OTHER, OTHER, OTHER
-            at += _HEAD
-            n_rings = 1
-            if kind == _POLYGON:
-                if at + _COUNT > end:
-                    return OTHER, OTHER, OTHER
-                n_rings = _word(data, at)
-                at += _COUNT
             first = path
             for _ in range(n_rings):
-                size = 1
-                if kind != _POINT:
-                    if at + _COUNT > end:
-                        return OTHER, OTHER, OTHER
-                    size = _word(data, at)
-                    at += _COUNT
-                if at + size * width * _NUMBER > end:
+                size, at = _vertices(data, at, end, kind, width)
+                if size == OTHER:
                     return OTHER, OTHER, OTHER
                 if size == 0:
                     continue
@@ -219,25 +221,13 @@ def boxes(data: Bytes, start: Integers, is_there: Booleans, box: Floats, n_verti
         box[row], n_vertices[row] = np.nan, 0
         if not is_there[row]:
             continue
-        at = start[row]
-        kind, width = _kind(data, at, start[row + 1])
-        n_members = 1
-        if kind >= _MULTIPOINT:
-            n_members = _word(data, at + _HEAD)
-            at += _HEAD + _COUNT
+        end = start[row + 1]
+        n_members, at = _members(data, start[row], end)
         low_x, low_y, high_x, high_y = np.inf, np.inf, -np.inf, -np.inf
         for _ in range(n_members):
-            kind, width = _kind(data, at, start[row + 1])
-            at += _HEAD
-            n_rings = 1
-            if kind == _POLYGON:
-                n_rings = _word(data, at)
-                at += _COUNT
+            kind, width, n_rings, at = _rings(data, at, end)
             for _ in range(n_rings):
-                size = 1
-                if kind != _POINT:
-                    size = _word(data, at)
-                    at += _COUNT
+                size, at = _vertices(data, at, end, kind, width)
                 numbers = data[at:at + size * width * _NUMBER].view(np.float64)
                 for i in range(size):
                     x, y = numbers[i * width], numbers[i * width + 1]

@@ -35,7 +35,44 @@ class LoadContext:
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
-class RawVector:
+class RawLayer:
+    """What any source says of what it hands over."""
+
+    datum_note: str = ""
+    """How the datum is known, for the provenance; empty for the loader's own words."""
+
+    files: tuple[str, ...] = ()
+    """Every file that was read (a shapefile's parts), to be hashed; the first one names the layer."""
+
+    reading_notes: tuple[Text, ...] = ()
+    """How it was read, where that was not plain: encoding, member of an archive, which of several bands, no rows."""
+
+    certainty: Certainty | None = None
+    """Certainty of the layer where it is not the spec's."""
+
+    licence: str = ""
+    """Terms, where the spec names none."""
+
+    attribution: str = ""
+    """Whom to name, where the spec names none."""
+
+    approval_number: str = ""
+    """Map approval number, where the spec names none."""
+
+    vintage: str = ""
+    """Date of the data, where the spec names none."""
+
+    note: Text | None = None
+    """What to know of the layer, where the spec has no note."""
+
+    @property
+    def path(self) -> str:
+        """File that names the layer, or nothing."""
+        return self.files[0] if self.files else ""
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class RawVector(RawLayer):
     """Features as a source hands them over: our column names, its own CRS and datum.
 
     A row that the reader itself had to leave out (a table row without coordinates) is not in
@@ -60,84 +97,20 @@ class RawVector:
     datum: Datum | None = None
     """Datum that the source vouches for; None where the spec must declare it."""
 
-    datum_note: str = ""
-    """How the datum is known, for the provenance; empty for the loader's own words."""
-
-    files: tuple[str, ...] = ()
-    """Every file that was read (a shapefile's parts), to be hashed; the first one names the layer."""
-
-    reading_notes: tuple[Text, ...] = ()
-    """How the file was read, where that was not plain: its encoding, the member of an archive, no rows at all."""
-
-    certainty: Certainty | None = None
-    """Certainty of the layer where it is not the spec's."""
-
-    licence: str = ""
-    """Terms, where the spec names none."""
-
-    attribution: str = ""
-    """Whom to name, where the spec names none."""
-
-    approval_number: str = ""
-    """Map approval number, where the spec names none."""
-
-    vintage: str = ""
-    """Date of the data, where the spec names none."""
-
-    note: Text | None = None
-    """What to know of the layer, where the spec has no note."""
-
     def __post_init__(self) -> None:
         if self.n_read != len(self.frame) + len(self.remarks):
             raise ValueError(f"{self.n_read} rows read, {len(self.frame)} handed over, {len(self.remarks)} left out")
 
-    @property
-    def path(self) -> str:
-        """File that names the layer, or nothing."""
-        return self.files[0] if self.files else ""
-
 
 @dataclass(frozen=True, eq=False, kw_only=True)
-class RawRaster:
+class RawRaster(RawLayer):
     """A raster as a source hands it over, already readable in the metric CRS."""
 
     raster: Raster
     """The raster."""
 
-    datum_note: str = ""
-    """Datum it came in, and how that is known."""
-
     crs: str = ""
     """CRS it came in."""
-
-    files: tuple[str, ...] = ()
-    """Every file that was read, to be hashed."""
-
-    reading_notes: tuple[Text, ...] = ()
-    """How the file was read, where that was not plain: which of several bands, no value for missing data."""
-
-    certainty: Certainty | None = None
-    """Certainty of the layer where it is not the spec's."""
-
-    licence: str = ""
-    """Terms, where the spec names none."""
-
-    attribution: str = ""
-    """Whom to name, where the spec names none."""
-
-    approval_number: str = ""
-    """Map approval number, where the spec names none."""
-
-    vintage: str = ""
-    """Date of the data, where the spec names none."""
-
-    note: Text | None = None
-    """What to know of the layer, where the spec has no note."""
-
-    @property
-    def path(self) -> str:
-        """File that names the layer, or nothing."""
-        return self.files[0] if self.files else ""
 
 
 class Source(Protocol):
