@@ -92,8 +92,10 @@ def box(numbers: Sequence[float], uri: str) -> Geometry:
     if is_north_first:
         low, high = low[::-1], high[::-1]
     _in_order(low[1] <= high[1] and low[0] <= high[0])
-    step = max(high[0] - low[0], high[1] - low[1], 1e-9) / 20
-    area = shapely.segmentize(shapely.box(low[0], low[1], high[0], high[1]), step)
+    area = _corners_box(low, high)
+    longest = max(high[0] - low[0], high[1] - low[1])
+    # A box without any extent is a point, which has no edge to bend.
+    area = shapely.segmentize(area, longest / 20) if longest > 0 else area
 
     def back(coordinates: NDArray[np.float64]) -> NDArray[np.float64]:
         return np.column_stack(transformer.transform(coordinates[:, 0], coordinates[:, 1], direction="INVERSE"))
@@ -109,8 +111,14 @@ def _degrees_box(low: Sequence[float], high: Sequence[float]) -> Geometry:
     if not (low[1] >= -90 and high[1] <= 90 and max(abs(low[0]), abs(high[0])) <= 180):
         raise UsageError("bbox is not longitude and latitude in degrees", "bbox 不是以度为单位的经纬度")
     if low[0] <= high[0]:
-        return shapely.box(low[0], low[1], high[0], high[1])
+        return _corners_box(low, high)
     return MultiPolygon([shapely.box(low[0], low[1], 180, high[1]), shapely.box(-180, low[1], high[0], high[1])])
+
+
+def _corners_box(low: Sequence[float], high: Sequence[float]) -> Geometry:
+    """Return a box, or the line or point that it is where it has no width."""
+    found: Geometry = shapely.convex_hull(shapely.box(low[0], low[1], high[0], high[1]))
+    return found
 
 
 def _in_order(is_so: bool) -> None:

@@ -8,6 +8,7 @@ from typing import Any
 from gis.bilingual import Text
 from layers.service_crs import CRS84
 from layers.service_filters import FieldKind
+from layers.service_schemas import feature_schemas, reference, shared_schemas
 from layers.service_store import Collection
 
 Document = dict[str, Any]
@@ -84,34 +85,37 @@ def problem(code: str, text: Text) -> Document:
 def openapi(base: str, title: str, version: str, served: Mapping[str, Collection], crs: Sequence[str]) -> Document:
     """Return the OpenAPI 3.0 description; GDAL reads the largest page from it."""
     paths: Document = {
-        "/": {"get": _operation("landing", "Landing page", JSON, "object", [_format()])},
-        "/conformance": {"get": _operation("conformance", "Conformance classes", JSON, "object", [_format()])},
-        "/api": {"get": _operation("api", "This description", OPENAPI, "object", [_format()])},
-        "/collections": {"get": _operation("collections", "Collections", JSON, "object", [_format()])},
+        "/": {"get": _operation("landing", "Landing page", JSON, reference("landingPage"), [_format()])},
+        "/conformance": {"get": _operation("conformance", "Conformance classes", JSON, reference("confClasses"),
+                                            [_format()])},
+        "/api": {"get": _operation("api", "This description", OPENAPI, {"type": "object"}, [_format()])},
+        "/collections": {"get": _operation("collections", "Collections", JSON, reference("collections"), [_format()])},
     }
+    schemas = shared_schemas()
     for own in served.values():
         path = f"/collections/{own.name}"
-        paths[path] = {"get": _operation(f"{own.name}.collection", own.title, JSON, "object", [_format()])}
-        paths[f"{path}/queryables"] = {"get": _operation(f"{own.name}.queryables", own.title, SCHEMA, "object",
-                                                         [_format()])}
-        paths[f"{path}/items"] = {"get": _operation(f"{own.name}.items", own.title, GEOJSON, "object",
-                                                    [*_page_parameters(crs), *_field_parameters(own.fields)])}
+        schemas |= feature_schemas(own.name, own.fields)
+        paths[path] = {"get": _operation(f"{own.name}.collection", own.title, JSON, reference("collection"),
+                                         [_format()])}
+        paths[f"{path}/queryables"] = {"get": _operation(f"{own.name}.queryables", own.title, SCHEMA,
+                                                         reference("queryables"), [_format()])}
+        paths[f"{path}/items"] = {"get": _operation(
+            f"{own.name}.items", own.title, GEOJSON, reference(f"{own.name}_page"),
+            [*_page_parameters(crs), *_field_parameters(own.fields)])}
         paths[f"{path}/items/{{featureId}}"] = {"get": _operation(
-            f"{own.name}.item", own.title, GEOJSON, "object",
+            f"{own.name}.item", own.title, GEOJSON, reference(f"{own.name}_feature"),
             [{"name": "featureId", "in": "path", "required": True,
               "schema": {"type": "string", "minLength": 1, "maxLength": LONGEST_ID}},
              _crs_parameter("crs", crs), _format()], may_be_missing=True)}
     return {"openapi": "3.0.3", "info": {"title": title, "version": version}, "servers": [{"url": base or "/"}],
-            "paths": paths, "components": {"schemas": {"exception": {
-                "type": "object", "required": ["code"],
-                "properties": {"code": {"type": "string"}, "description": {"type": "string"}}}}}}
+            "paths": paths, "components": {"schemas": schemas}}
 
 
-def _operation(identity: str, summary: str, media: str, kind: str, parameters: list[Document], *,
+def _operation(identity: str, summary: str, media: str, schema: Document, parameters: list[Document], *,
                may_be_missing: bool = False) -> Document:
-    refused = {"content": {PROBLEM: {"schema": {"$ref": "#/components/schemas/exception"}}}}
+    refused = {"content": {PROBLEM: {"schema": reference("exception")}}}
     answers: Document = {
-        "200": {"description": "OK", "content": {media: {"schema": {"type": kind}}}},
+        "200": {"description": "OK", "content": {media: {"schema": schema}}},
         "400": {"description": "A parameter is wrong", **refused}}
     if may_be_missing:
         answers["404"] = {"description": "No such feature", **refused}

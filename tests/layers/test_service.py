@@ -397,3 +397,32 @@ def test_ideographic_space_is_text_like_any_other(client: Client) -> None:
 
 def test_refusal_to_write_names_what_is_allowed(client: Client) -> None:
     assert "GET" in client.get("/collections", method="POST")[1]["allow"]
+
+
+def test_every_answer_is_as_the_description_says(client: Client) -> None:
+    """Schemathesis reads the served description and asks what it allows, and what it does not."""
+    pytest.importorskip("schemathesis", reason="schemathesis is not installed")
+    checks = "not_a_server_error,status_code_conformance,content_type_conformance,response_schema_conformance"
+    asked = subprocess.run(
+        [sys.executable, "-m", "schemathesis.cli", "run", client.url + "/api", "--checks", checks, "--seed", "1",
+         "--max-examples", "10", "--phases", "coverage,fuzzing", "--generation-database", "none", "--no-color"],
+        capture_output=True, text=True, cwd=client.folder, timeout=300)
+    assert asked.returncode == 0, asked.stdout
+    assert "failed" not in asked.stdout
+
+
+def test_descriptions_are_strict_enough_to_refuse(client: Client) -> None:
+    schemas = client.json("/api")["components"]["schemas"]
+    page = schemas["parcels_page"]
+    assert set(page["required"]) == {"type", "features", "links", "numberMatched", "numberReturned"}
+    assert schemas["parcels_feature"]["properties"]["properties"]["properties"]["rank"]["type"] == "integer"
+    answered = client.json("/collections/parcels/items", limit=3)
+    assert set(page["properties"]) == set(answered)
+    assert set(schemas["parcels_feature"]["properties"]) == {*answered["features"][0], "links"}
+
+
+def test_a_box_without_extent_is_a_point(client: Client, frame: gpd.GeoDataFrame) -> None:
+    inside = frame.geometry.iloc[3].representative_point()
+    expected = set(frame.loc[frame.intersects(inside), "parcel_id"])
+    assert set(client.ids(bbox=f"{inside.x!r},{inside.y!r},{inside.x!r},{inside.y!r}")) == expected != set()
+    assert client.ids(bbox="0,0,0,0", bbox_crs=EPSG + "4547") == []
