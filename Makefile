@@ -3,8 +3,10 @@ PYTHON ?=
 VENV := .venv
 BIN := $(VENV)/bin
 OUT ?= out/zhengzhou
+# Test processes side by side; each may take 2 GB.
+WORKERS ?= 2
 
-.PHONY: help run test nightly lint types imports unit environment bench bench-map clean
+.PHONY: help run test nightly lint types imports unit environment bench bench-map bench-service clean
 
 help:
 	@echo "make run    install, run Zhengzhou on the embedded default, print where the map is"
@@ -12,6 +14,7 @@ help:
 	@echo "make nightly  the fuzz over studies and layers, 10,000 cases"
 	@echo "make bench  compare the speed with peers (QUICK=1: under 5 minutes)"
 	@echo "make bench-map  the map page against plain folium, in a browser"
+	@echo "make bench-service  pages a second of the service, beside a server of files"
 
 run: $(VENV)/.installed
 	@$(BIN)/suanzhi run zhengzhou --out $(OUT)
@@ -28,7 +31,8 @@ imports: $(VENV)/.installed-dev
 	$(BIN)/lint-imports
 
 unit: $(VENV)/.installed-dev
-	$(BIN)/pytest
+	$(BIN)/pytest -n $(WORKERS) --dist worksteal -m "not alone"
+	$(BIN)/pytest -m alone $$(grep -rl --include="*.py" "mark\.alone" tests)
 
 nightly: $(VENV)/.installed-dev
 	SUANZHI_FUZZ_CASES=10000 $(BIN)/pytest tests/laws
@@ -46,6 +50,9 @@ bench: $(VENV)/.installed-dev .env-peers/.installed
 
 bench-map: $(VENV)/.installed-dev
 	$(BIN)/python benchmarks/map_page.py $(if $(QUICK),--quick)
+
+bench-service: $(VENV)/.installed-dev
+	$(BIN)/python benchmarks/service.py $(if $(QUICK),--quick)
 
 environment: $(VENV)/.installed-dev
 

@@ -167,10 +167,10 @@ class LayerProvenance:
     """What became of its rows."""
 
     path: str = ""
-    """File it was read from."""
+    """File, table or collection it was read from."""
 
     sha256: str = ""
-    """Hash of that file."""
+    """Hash of that file, or of the content of that table or collection."""
 
     datum: str = ""
     """Datum it came in, and how that is known."""

@@ -117,6 +117,44 @@ def init(
 
 
 @app.command()
+def fetch(
+    city: City,
+    source: Annotated[str, typer.Option("--from", help="来源 source: osm")] = "osm",
+    layers: Annotated[str, typer.Option("--layers", help="图层，以逗号分隔 layers, comma-separated (all)")] = "",
+    out: Annotated[Path | None, typer.Option("--out", "-o", help="目录 folder (store/<city>)")] = None,
+    endpoint: Annotated[str, typer.Option("--endpoint", envvar="SUANZHI_OVERPASS", metavar="URL",
+                                          help="Overpass API 地址 address")] = "",
+    cache: Annotated[Path | None, typer.Option("--cache", envvar="SUANZHI_OSM_CACHE",
+                                               help="分块缓存目录 folder of the tiles (OUT/.tiles)")] = None,
+    starts_over: Annotated[bool, typer.Option("--refresh", help="重新获取全部内容 ask again for what is here")] = False,
+    margin_km: Annotated[float, typer.Option("--margin-km", help="研究范围外扩 around the study area, km")] = 20.0,
+    tile_km: Annotated[float | None, typer.Option("--tile-km", help="分块边长 side of a tile, km")] = None,
+    timeout_s: Annotated[float, typer.Option("--timeout", envvar="SUANZHI_OVERPASS_TIMEOUT",
+                                             help="单次查询时限 limit of one query, s")] = 180.0,
+    attempts: Annotated[int, typer.Option("--attempts", envvar="SUANZHI_OVERPASS_ATTEMPTS",
+                                          help="每次查询最多尝试次数 attempts per query")] = 5,
+    wait_s: Annotated[float, typer.Option("--wait", envvar="SUANZHI_OVERPASS_WAIT",
+                                          help="首次重试前的等待，之后逐次加倍 wait before the second attempt, then "
+                                               "twice as long, s")] = 5.0,
+    longest_wait_s: Annotated[float, typer.Option("--longest-wait", envvar="SUANZHI_OVERPASS_LONGEST_WAIT",
+                                                  help="最长等待 longest wait, s")] = 300.0,
+    lang: Lang = "zh", quiet: Quiet = False, debug: Debug = False,
+) -> None:
+    """在线获取图层，存入本地供离线使用。Fetch layers from OpenStreetMap into a local store, for runs offline."""
+    console = _console(lang, quiet, debug)
+    with guarded(console):
+        from layers.sources.osm_live import ENDPOINT, Manners
+        from suanzhi import fetching
+        fetching.require_source(source)
+        manners = Manners(endpoint=endpoint or ENDPOINT, timeout_s=timeout_s, n_attempts=attempts,
+                          first_wait_s=wait_s, longest_wait_s=longest_wait_s, user_agent=fetching.USER_AGENT)
+        request = fetching.FetchRequest(
+            city=city, layers=fetching.layers_of(layers), out=out, manners=manners, cache=cache,
+            margin_km=margin_km, tile_km=tile_km, starts_over=starts_over)
+        console.line(str(fetching.fetch_city(request, console)))
+
+
+@app.command()
 def explain(
     out: Annotated[Path, typer.Argument(help="输出目录 folder of a finished study")],
     parcel_id: Annotated[str, typer.Argument(help="地块编号 parcel id")],

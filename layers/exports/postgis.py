@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import os
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -12,20 +11,17 @@ import numpy as np
 import pandas as pd
 import shapely
 
-from gis.errors import ExportError, UsageError
+from gis.errors import ExportError
 from layers.exports.bundles import Bundle, StudyLayer, StudyTable, described
 from layers.exports.gdal_files import geometry_kind
+from layers.postgis_connection import POSTGIS_SCHEMA, address_of, driver, reason_of
 
 if TYPE_CHECKING:
     from psycopg import Connection, Cursor
     from psycopg.sql import Identifier
 
-ADDRESS_VARIABLE = "SUANZHI_POSTGIS"
-"""Environment variable that may hold the address of the database, with or without its password."""
-
 _MARK = "suanzhi: "
 """What the comment of every table begins with that this product may replace."""
-_LIBPQ = ("PGSERVICE", "PGHOST", "PGDATABASE")
 _LONGEST_NAME = 63
 _BLOCK = 20_000
 _TYPES = {"b": "boolean", "i": "bigint", "u": "bigint", "f": "double precision"}
@@ -33,8 +29,6 @@ _TABLES_THERE = """
 SELECT c.relname, obj_description(c.oid, 'pg_class') FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
 WHERE n.nspname = %s AND c.relkind IN ('r', 'p', 'v', 'm', 'f') ORDER BY c.relname
 """
-_POSTGIS = ("SELECT n.nspname FROM pg_extension e JOIN pg_namespace n ON n.oid = e.extnamespace "
-            "WHERE e.extname = 'postgis'")
 
 
 def write_postgis(bundle: Bundle, *, address: str = "") -> tuple[str, ...]:
@@ -62,16 +56,14 @@ def write_postgis(bundle: Bundle, *, address: str = "") -> tuple[str, ...]:
     ExportError
         psycopg is not installed, the database cannot be reached, or it refuses.
     """
-    psycopg = _psycopg()
-    target = _address(address)
+    psycopg = driver(ExportError)
+    target = address_of(address, "give --database", "使用 --database")
     schema = schema_name(bundle)
     try:
         with psycopg.connect(target, application_name="suanzhi") as connection:
             _write(connection, bundle, schema)
     except psycopg.Error as error:
-        # An address may hold a password: of what libpq says of a malformed one, nothing is repeated.
-        is_address = isinstance(error, psycopg.ProgrammingError) and error.sqlstate is None
-        reason = "malformed address" if is_address else " ".join(str(error).split())[:200]
+        reason = reason_of(error)
         raise ExportError(f"cannot write to PostGIS: {reason}; nothing was changed there",
                           f"无法写入 PostGIS：{reason}；数据库未作任何改动") from error
     names = [layer.name for layer in bundle.layers] + [table.name for table in bundle.tables]
@@ -83,45 +75,11 @@ def schema_name(bundle: Bundle) -> str:
     return f"suanzhi_{bundle.name}".encode()[:_LONGEST_NAME].decode(errors="ignore")
 
 
-def _psycopg() -> Any:
-    try:
-        import psycopg
-        import psycopg.sql
-    except ImportError as error:
-        raise ExportError("PostGIS needs the package psycopg; run: pip install suanzhi[postgis]",
-                          "写入 PostGIS 需要 psycopg；请运行 pip install suanzhi[postgis]") from error
-    return psycopg
-
-
-def _address(given: str) -> str:
-    from psycopg import ProgrammingError
-    from psycopg.conninfo import conninfo_to_dict
-
-    try:
-        has_password = bool(given) and "password" in conninfo_to_dict(given)
-    except ProgrammingError as error:
-        raise UsageError("the address of the database is malformed; write service=NAME or postgresql://HOST/DATABASE",
-                         "数据库地址格式有误；请写 service=NAME 或 postgresql://HOST/DATABASE") from error
-    if has_password:
-        raise UsageError(
-            f"a password on the command line can be read by others; put it into {ADDRESS_VARIABLE}, PGPASSWORD, "
-            "~/.pgpass or a service file",
-            f"命令行中的密码会被他人看到；请改用环境变量 {ADDRESS_VARIABLE}、PGPASSWORD、~/.pgpass 或服务文件",
-        )
-    found = given or os.environ.get(ADDRESS_VARIABLE, "")
-    if not found and not any(os.environ.get(name) for name in _LIBPQ):
-        raise UsageError(
-            f"nothing says where the database is; set {ADDRESS_VARIABLE} or PGSERVICE, or give --database",
-            f"未指明数据库；请设置环境变量 {ADDRESS_VARIABLE} 或 PGSERVICE，或使用 --database",
-        )
-    return found
-
-
 def _write(connection: Connection[Any], bundle: Bundle, schema: str) -> None:
     from psycopg import sql
 
     with connection.cursor() as cursor:
-        home = cursor.execute(_POSTGIS).fetchone()
+        home = cursor.execute(POSTGIS_SCHEMA).fetchone()
         if home is None:
             raise ExportError("the database has no PostGIS; have its administrator run: CREATE EXTENSION postgis",
                               "该数据库未启用 PostGIS；请管理员执行 CREATE EXTENSION postgis")

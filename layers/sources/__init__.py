@@ -34,8 +34,32 @@ def _inline(spec: LayerSpec, context: LoadContext) -> RawVector:
     return read(spec, context)
 
 
+def _postgis(spec: LayerSpec, context: LoadContext) -> RawVector:
+    from layers.sources.postgis import read
+
+    return read(spec, context)
+
+
+def _ogc_features(spec: LayerSpec, context: LoadContext) -> RawVector:
+    from layers.sources.ogc_features import read
+
+    return read(spec, context)
+
+
+def _wfs(spec: LayerSpec, context: LoadContext) -> RawVector:
+    from layers.sources.wfs import read
+
+    return read(spec, context)
+
+
 def _osm_file(spec: LayerSpec, context: LoadContext) -> RawVector:
     from layers.sources.osm_file import read
+
+    return read(spec, context)
+
+
+def _osm_store(spec: LayerSpec, context: LoadContext) -> RawVector:
+    from layers.sources.osm_store import read
 
     return read(spec, context)
 
@@ -52,6 +76,10 @@ SOURCES: Mapping[str, Source] = MappingProxyType({
     "boundaries": _boundaries,
     "inline": _inline,
     "osm_file": _osm_file,
+    "postgis": _postgis,
+    "ogc_features": _ogc_features,
+    "wfs": _wfs,
+    "osm_store": _osm_store,
     "demo": _demo,
 })
 """Readers by name. A spec with the source ``none`` says that the layer is left out on purpose."""

@@ -10,10 +10,15 @@ from functools import cache
 from importlib import resources
 from typing import Any, cast
 
+from gis.bilingual import Text
 from gis.schemas import GeometryKind
+from layers.types import Certainty
 
 Condition = tuple[tuple[str, frozenset[str]], ...]
 """Tag keys and the values that fit; ``*`` fits any."""
+
+TILE_KM = 150.0
+"""Side of a tile of a layer with few objects."""
 
 _ANY = "*"
 _VOLTS = re.compile(r"\d+(?:\.\d+)?")
@@ -59,9 +64,29 @@ class LayerTags:
     floor_area: str = ""
     """Column that gets footprint times storeys."""
 
+    certainty: Certainty | None = None
+    """How far the layer may be trusted, where it is not what its name says; None for the spec's word."""
+
+    note: Text | None = None
+    """What to know of it then."""
+
+    tile_km: float = TILE_KM
+    """Side of the area that a server is asked for at once."""
+
     def fitting(self, tags: Mapping[str, str]) -> FeatureTags | None:
         """Return the first kind that an object of these tags is of, or None."""
         return next((feature for feature in self.features if feature.fits(tags)), None)
+
+    def asked(self) -> dict[str, list[str] | bool]:
+        """Return what a server is asked for: keys and values of which each object has at least one, sorted.
+
+        That is more than the layer, for a server is asked for one key at a time.
+        """
+        values: dict[str, frozenset[str]] = {}
+        for feature in self.features:
+            key, fitting = feature.tags[0]
+            values[key] = values.get(key, frozenset()) | fitting
+        return {key: True if _ANY in values[key] else sorted(values[key]) for key in sorted(values)}
 
     def keys(self) -> tuple[str, ...]:
         """Return the tag keys without which no object belongs to the layer, sorted."""
@@ -105,7 +130,8 @@ def _layer(table: dict[str, Any]) -> LayerTags:
         features=tuple(_feature(entry) for entry in table["features"]),
         columns=tuple((column, tuple(keys)) for column, keys in table.get("columns", {}).items()),
         volts=frozenset(table.get("volts", ())), as_points=table.get("as_points", False),
-        floor_area=table.get("floor_area", ""),
+        floor_area=table.get("floor_area", ""), certainty=table.get("certainty"),
+        note=Text(**table["note"]) if "note" in table else None, tile_km=float(table.get("tile_km", TILE_KM)),
     )
 
 

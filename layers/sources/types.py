@@ -44,6 +44,12 @@ class RawLayer:
     files: tuple[str, ...] = ()
     """Every file that was read (a shapefile's parts), to be hashed; the first one names the layer."""
 
+    origin: str = ""
+    """What names the layer where it is no file: table of a database, collection of a service; without secrets."""
+
+    digest: str = ""
+    """SHA-256 of the content where there is no file to be hashed."""
+
     reading_notes: tuple[Text, ...] = ()
     """How it was read, where that was not plain: encoding, member of an archive, which of several bands, no rows."""
 
@@ -67,8 +73,8 @@ class RawLayer:
 
     @property
     def path(self) -> str:
-        """File that names the layer, or nothing."""
-        return self.files[0] if self.files else ""
+        """File, table or collection that names the layer, or nothing."""
+        return self.files[0] if self.files else self.origin
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)

@@ -174,8 +174,8 @@ def test_every_mapping_fits_its_layer():
                 assert not known[column].values or value in known[column].values, (name, column, value)
 
 
-def test_districts_and_parcels_are_not_taken_from_there(extract):
-    for name in ("districts", "parcels"):
+def test_districts_and_faults_are_not_taken_from_there(extract):
+    for name in ("districts", "faults"):
         with pytest.raises(UsageError, match=r"not taken from OpenStreetMap.*substations"):
             raw(name, extract)
 

@@ -1,17 +1,8 @@
-"""A small study with all that formats stumble over, and a PostgreSQL cluster that lives as long as the session."""
+"""A small study with all that formats stumble over."""
 
 from __future__ import annotations
 
-import os
-import pwd
-import shutil
-import signal
-import subprocess
-import tempfile
-import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from pathlib import Path
+from collections.abc import Callable
 
 import geopandas as gpd
 import numpy as np
@@ -21,6 +12,7 @@ import shapely
 
 from gis.bilingual import Text
 from layers.exports.bundles import Bundle, StudyLayer, StudyTable
+from layers.exports.layer_rows import HeldRows
 from layers.exports.looks import Look, LookRule
 from layers.exports.targets import placed, target_of
 
@@ -71,90 +63,11 @@ def bundle() -> Callable[..., Bundle]:
         return Bundle(
             name=f"study{target.suffix}", title=Text(zh="郑州", en="Zhengzhou"), target=target, tables=tables,
             language="en" if language == "en" else "zh", layers=(
-                StudyLayer(name="parcels", title=Text(zh="候选地块", en="candidates"), frame=placed(parcels(), target),
+                StudyLayer(name="parcels", title=Text(zh="候选地块", en="candidates"),
+                           rows=HeldRows(placed(parcels(), target)),
                            id_column="parcel_id", look=look, terms=terms,
                            titles={"parcel_id": "地块编号", "name": "名称", "certainty": "数据可信度"}),
                 StudyLayer(name="edge_centres", title=Text(zh="边缘数据中心", en="edge centres"),
-                           frame=placed(points(), target), id_column="edge_centre_id",
+                           rows=HeldRows(placed(points(), target)), id_column="edge_centre_id",
                            titles={"edge_centre_id": "边缘中心编号"})))
     return make
-
-
-@pytest.fixture(scope="session")
-def postgis() -> Iterator[str]:
-    """Return the address of a database with PostGIS."""
-    reason = missing()
-    if reason:
-        pytest.skip(reason)
-    with cluster() as address:
-        yield address
-
-
-def missing() -> str:
-    """Say why no cluster can be made here; empty where it can."""
-    if binaries() is None:
-        return "PostgreSQL is not installed (apt-get install postgresql postgresql-15-postgis-3)"
-    if not any(Path("/usr/share/postgresql").glob("*/extension/postgis.control")):
-        return "PostGIS is not installed (apt-get install postgresql-15-postgis-3)"
-    if os.geteuid() == 0 and "postgres" not in {user.pw_name for user in pwd.getpwall()}:
-        return "PostgreSQL refuses to run as root, and there is no user postgres"
-    if shutil.which("setpriv") is None:
-        return "setpriv is not installed (apt-get install util-linux)"
-    return ""
-
-
-def binaries() -> Path | None:
-    """Return the folder of the newest PostgreSQL."""
-    found = sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"))
-    return found[-1].parent if found else None
-
-
-@contextmanager
-def cluster() -> Iterator[str]:
-    """Start a cluster with PostGIS; yield the connection string of its database."""
-    folder = Path(tempfile.mkdtemp(prefix="pg-", dir="/tmp"))
-    bin_folder = binaries()
-    assert bin_folder is not None
-    is_root = os.geteuid() == 0
-    if is_root:
-        shutil.chown(folder, "postgres", "postgres")
-
-    def run(*command: str) -> None:
-        found = subprocess.run(command, cwd=folder, user="postgres" if is_root else None, check=False,
-                               stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
-        assert found.returncode == 0, found.stdout
-
-    data, log = folder / "data", (folder / "log").open("wb")
-    run(str(bin_folder / "initdb"), "-D", str(data), "-U", "postgres", "-A", "trust", "-E", "UTF8", "--locale=C.UTF-8",
-        "--no-sync")
-    # The server ends with the tests even where they are killed. Its log goes to a file: nobody would read a pipe.
-    become = ["--reuid=postgres", "--regid=postgres", "--init-groups"] if is_root else []
-    server = subprocess.Popen(
-        ["setpriv", *become, "--pdeathsig", "INT", str(bin_folder / "postgres"), "-D", str(data),
-         "-c", "listen_addresses=", "-c", f"unix_socket_directories={folder}", "-c", "fsync=off"],
-        cwd=folder, stdout=log, stderr=log)
-    try:
-        address = f"host={folder} user=postgres dbname=postgres"
-        _prepare(address, server, folder / "log")
-        yield address
-    finally:
-        server.send_signal(signal.SIGINT)
-        server.wait(30)
-        log.close()
-        shutil.rmtree(folder, ignore_errors=True)
-
-
-def _prepare(address: str, server: subprocess.Popen[bytes], log: Path) -> None:
-    """Wait for the server and give its database PostGIS."""
-    import psycopg
-
-    for _ in range(100):
-        assert server.poll() is None, log.read_text(encoding="utf-8", errors="replace")
-        try:
-            with psycopg.connect(address, autocommit=True) as connection:
-                connection.execute("CREATE EXTENSION postgis")
-        except psycopg.OperationalError:
-            time.sleep(0.1)
-        else:
-            return
-    raise AssertionError(log.read_text(encoding="utf-8", errors="replace"))

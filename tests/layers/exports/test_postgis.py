@@ -12,13 +12,14 @@ import shapely
 from gis.errors import ExportError, UsageError
 from layers.exports import postgis as exports
 from layers.exports.bundles import Bundle
+from layers.postgis_connection import ADDRESS_VARIABLE
 
 Make = Callable[..., Bundle]
 
 
 @pytest.fixture
 def database(postgis: str, monkeypatch: pytest.MonkeyPatch) -> str:
-    monkeypatch.setenv(exports.ADDRESS_VARIABLE, postgis)
+    monkeypatch.setenv(ADDRESS_VARIABLE, postgis)
     query(postgis, "DROP SCHEMA IF EXISTS suanzhi_study CASCADE", "DROP SCHEMA IF EXISTS suanzhi_study_gcj02 CASCADE")
     return postgis
 
@@ -124,17 +125,17 @@ def test_password_on_the_command_line_is_refused(bundle: Make) -> None:
 
 
 def test_address_is_asked_for(bundle: Make, monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in (exports.ADDRESS_VARIABLE, "PGSERVICE", "PGHOST", "PGDATABASE"):
+    for name in (ADDRESS_VARIABLE, "PGSERVICE", "PGHOST", "PGDATABASE"):
         monkeypatch.delenv(name, raising=False)
-    with pytest.raises(UsageError, match=exports.ADDRESS_VARIABLE):
+    with pytest.raises(UsageError, match=ADDRESS_VARIABLE):
         exports.write_postgis(bundle())
 
 
 @pytest.mark.parametrize("address", ["host=/nowhere dbname=d password=hush", "postgresql://u:hush@[::1/d", "hush"])
 def test_errors_keep_secrets(bundle: Make, monkeypatch: pytest.MonkeyPatch, address: str) -> None:
-    monkeypatch.setenv(exports.ADDRESS_VARIABLE, address)
+    monkeypatch.setenv(ADDRESS_VARIABLE, address)
     with pytest.raises(ExportError, match="nothing was changed") as raised:
         exports.write_postgis(bundle())
     assert "hush" not in str(raised.value)
     assert "hush" not in raised.value.text.zh
-    assert os.environ[exports.ADDRESS_VARIABLE] == address
+    assert os.environ[ADDRESS_VARIABLE] == address
