@@ -84,6 +84,15 @@ class Costs:
         row, site = np.nonzero((self.dense <= limit[:, None]) & (self.dense < np.inf))
         return _sorted(row, site, self.dense[row, site], self.n_demand)
 
+    def within_by_site(self, limit: Floats) -> Entries:
+        """Return the same pairs as :meth:`within`, sites in their own order: a dense matrix need not be sorted."""
+        if self.dense is None:
+            found = self.within(limit)
+            order = np.lexsort((found.site, found.row))
+            return Entries(found.start, found.site[order], found.cost[order])
+        row, site = np.nonzero((self.dense <= limit[:, None]) & (self.dense < np.inf))
+        return Entries(_starts(row, self.n_demand), site, self.dense[row, site])
+
     def nearest(self, count: int) -> Entries:
         """Return the ``count`` cheapest pairs of each demand point (fewer where fewer can serve), sorted."""
         if self.dense is None:
@@ -189,8 +198,11 @@ def _is_whole(values: Floats) -> bool:
 
 def _sorted(row: NDArray[Any], site: NDArray[Any], cost: Floats, n_demand: int) -> Entries:
     order = np.lexsort((site, cost, row))
-    start = np.concatenate([[0], np.cumsum(np.bincount(row, minlength=n_demand))]).astype(np.int64)
-    return Entries(start, site[order].astype(np.int64), cost[order])
+    return Entries(_starts(row, n_demand), site[order].astype(np.int64), cost[order])
+
+
+def _starts(row: NDArray[Any], n_demand: int) -> Ints:
+    return np.concatenate([[0], np.cumsum(np.bincount(row, minlength=n_demand))]).astype(np.int64)
 
 
 def _nearest_of(block: Floats, count: int) -> tuple[Ints, Floats]:
@@ -232,11 +244,10 @@ class Reach:
 
 def covering_reach(costs: Costs, demand: Floats, service_radius: float) -> Reach:
     """Return the covering model; demand points that the same sites cover are joined, idle ones left out."""
-    entries = costs.within(np.where(demand > 0, service_radius, -1.0))
+    entries = costs.within_by_site(np.where(demand > 0, service_radius, -1.0))
     used = np.flatnonzero(entries.counts > 0)
     entries = entries.of_rows(used)
-    order = np.lexsort((entries.site, entries.row))
-    site = entries.site[order]
+    site = entries.site
     group, leader = _same_rows(entries.start, site, costs.n_sites)
     weight = np.bincount(group, weights=demand[used], minlength=len(leader)).astype(np.float64)
     joined = Entries(entries.start, site, np.zeros(len(site))).of_rows(leader)
