@@ -101,3 +101,8 @@ def small_study() -> ModuleType:
 @pytest.fixture(scope="session")
 def planned_study() -> ModuleType:
     return load_module(Path(__file__).with_name("planned_study.py"))
+
+
+@pytest.fixture(scope="session")
+def many_parcels() -> ModuleType:
+    return load_module(Path(__file__).with_name("many_parcels.py"))

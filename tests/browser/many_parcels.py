@@ -10,8 +10,9 @@ import shapely
 from numpy.typing import NDArray
 
 from siting.census import count_all
+from siting.pack import Criterion
 from siting.scoring import rank_of, score_of
-from siting.types import Criterion, SiteScores, StudyResult
+from siting.types import SiteScores, StudyResult
 
 N_DISTANCES = 12
 CELL_M = 90.0

@@ -12,10 +12,13 @@ import pandas as pd
 from shapely.geometry import LineString
 
 from gis.bilingual import Text
+from siting.citation import Citation
 from siting.estate import EstatePlan, assess_estate
 from siting.layout_settings import load_layout_settings
+from siting.pack import RetrofitRule
+from siting.plan_settings import CapacityReading
 from siting.site_layout import lay_out_site
-from siting.types import CapacityPlan, CapacityReading, Citation, RetrofitRule, StudyResult
+from siting.types import CapacityPlan, StudyResult
 
 CLAUSE = Citation(document="000", heading="老旧数据中心", quote="对小散老旧数据中心实施整合改造 <b>", ids=("Z-30",))
 STATION_ATTACK = "<img src=x onerror=alert(1)>"

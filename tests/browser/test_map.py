@@ -3,13 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
-import importlib.util
 import json
 import tomllib
-from collections.abc import Iterator
-from dataclasses import dataclass, field
 from pathlib import Path
-from types import ModuleType
 
 import geopandas as gpd
 import numpy as np
@@ -24,57 +20,16 @@ from siting.types import StudyResult
 
 pytestmark = pytest.mark.browser
 
-sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
-
 IMAGE_ATTACK = "<img src=x onerror=alert(1)>"
 SCRIPT_ATTACK = "</script><script>alert(1)</script>"
 TEMPLATE_ATTACK = "{{ 7*7 }}{% raw %}"
 
 
-def _load(path: Path) -> ModuleType:
-    spec = importlib.util.spec_from_file_location(path.stem, path)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-def _small_study() -> ModuleType:
-    """Load the hand-made study of the tests of maps, which live in another folder."""
-    return _load(Path(__file__).resolve().parents[1] / "maps" / "conftest.py")
-
-
-@dataclass
-class OpenMap:
-    """A page with everything that it asked for and complained of."""
-
-    page: sync_api.Page
-    requests: list[str] = field(default_factory=list)
-    complaints: list[str] = field(default_factory=list)
-
-    def popup(self) -> str:
-        self.page.wait_for_selector(".leaflet-popup-content .explain")
-        # One that is being closed fades away beside the new one.
-        return self.page.locator(".leaflet-popup-content").last.inner_text()
-
-    def checked(self) -> None:
-        """Assert that nothing was asked of the network and nothing went wrong."""
-        assert [url for url in self.requests if not url.startswith("file://")] == []
-        assert len(self.requests) == 1
-        assert self.complaints == []
-
-
 @pytest.fixture(scope="module")
-def browser(chromium) -> sync_api.Browser:
-    return chromium
-
-
-@pytest.fixture(scope="module")
-def files(tmp_path_factory) -> dict[str, Path]:
+def files(tmp_path_factory, small_study) -> dict[str, Path]:
     """Write the page in both languages."""
     folder = tmp_path_factory.mktemp("maps")
-    result = _small_study().build_small_result()
+    result = small_study.build_small_result()
     written = {}
     for language in ("zh", "en"):
         written[language] = folder / f"map_{language}.html"
@@ -82,29 +37,16 @@ def files(tmp_path_factory) -> dict[str, Path]:
     return written
 
 
-def _opened(browser: sync_api.Browser, path: Path, width: int = 1400, height: int = 900) -> OpenMap:
-    context = browser.new_context(offline=True, viewport={"width": width, "height": height})
-    seen = OpenMap(context.new_page())
-    seen.page.on("request", lambda request: seen.requests.append(request.url))
-    seen.page.on("console", lambda message: seen.complaints.append(message.text))
-    seen.page.on("pageerror", lambda error: seen.complaints.append(str(error)))
-    seen.page.on("dialog", lambda dialog: (seen.complaints.append("dialog " + dialog.message), dialog.dismiss()))
-    seen.page.goto(path.as_uri())
-    seen.page.evaluate("() => window.suanzhi.ready")
-    return seen
-
-
 @pytest.fixture
-def zh_map(browser, files) -> Iterator[OpenMap]:
-    seen = _opened(browser, files["zh"])
+def zh_map(pages, files):
+    seen = pages.open(files["zh"])
     yield seen
     seen.checked()
-    seen.page.context.close()
 
 
 @pytest.mark.parametrize("language", ["zh", "en"])
-def test_page_draws_from_a_file_and_asks_for_nothing(browser, files, language):
-    seen = _opened(browser, files[language])
+def test_page_draws_from_a_file_and_asks_for_nothing(pages, files, language):
+    seen = pages.open(files[language])
     stats = seen.page.evaluate("() => window.suanzhi.stats()")
     assert stats["parcels"] == 32
     assert 0 < stats["load_ms"] < 20_000
@@ -114,11 +56,10 @@ def test_page_draws_from_a_file_and_asks_for_nothing(browser, files, language):
     assert ("不得用于决策" if language == "zh" else "not for decisions") in banner
     assert "GS(2024)0650" in seen.page.locator(".footer").inner_text()
     seen.checked()
-    seen.page.context.close()
 
 
-def test_page_opens_in_browsers_without_a_base64_reader_of_their_own(browser, files):
-    context = browser.new_context(offline=True)
+def test_page_opens_in_browsers_without_a_base64_reader_of_their_own(chromium, files):
+    context = chromium.new_context(offline=True)
     page = context.new_page()
     page.add_init_script("delete Uint8Array.fromBase64")
     page.goto(files["zh"].as_uri())
@@ -189,8 +130,8 @@ def test_hostile_names_are_text(zh_map):
     assert zh_map.page.locator(".folium-map script").count() == 0
 
 
-def test_parcel_names_the_two_nearest_substations_of_its_voltage(zh_map):
-    result = _small_study().build_small_result()
+def test_parcel_names_the_two_nearest_substations_of_its_voltage(zh_map, small_study):
+    result = small_study.build_small_result()
     stations = result.city_layers.frame("substations")
     stations = stations[stations["voltage_kv"] >= 110.0]
     for parcel_id in ("P-0013", IMAGE_ATTACK, SCRIPT_ATTACK):
@@ -303,8 +244,8 @@ def test_data_sheet_lists_sources_and_what_is_missing(zh_map):
     assert "32 / 32 / 0 / 0" in text
 
 
-def test_page_fits_a_phone(browser, files):
-    seen = _opened(browser, files["zh"], width=390, height=780)
+def test_page_fits_a_phone(pages, files):
+    seen = pages.open(files["zh"], width=390, height=780)
     assert seen.page.evaluate("() => document.documentElement.scrollWidth") <= 390
     seen.page.evaluate("() => suanzhi.select('P-0020')")
     assert "P-0020" in seen.popup()
@@ -314,13 +255,11 @@ def test_page_fits_a_phone(browser, files):
     assert box["x"] >= 0
     assert box["x"] + box["width"] <= 390
     seen.checked()
-    seen.page.context.close()
 
 
 @pytest.fixture(scope="module")
-def medium_result() -> StudyResult:
-    many = _load(Path(__file__).resolve().parent / "many_parcels.py")
-    result: StudyResult = many.repeated(_small_study().build_small_result(), 3_000)
+def medium_result(small_study, many_parcels) -> StudyResult:
+    result: StudyResult = many_parcels.repeated(small_study.build_small_result(), 3_000)
     return result
 
 
@@ -333,11 +272,10 @@ def medium_file(tmp_path_factory, medium_result) -> Path:
 
 
 @pytest.fixture
-def medium_map(browser, medium_file) -> Iterator[OpenMap]:
-    seen = _opened(browser, medium_file)
+def medium_map(pages, medium_file):
+    seen = pages.open(medium_file)
     yield seen
     seen.checked()
-    seen.page.context.close()
 
 
 def _exact(result: StudyResult, k: int, weights: dict[str, float]) -> dict[str, float]:
@@ -495,10 +433,10 @@ def test_filter_card_and_export_agree(zh_map, tmp_path):
     assert page.evaluate("() => suanzhi.seen()") == 32
 
 
-def test_exported_shapes_are_the_parcels_with_holes_and_parts(zh_map, tmp_path):
+def test_exported_shapes_are_the_parcels_with_holes_and_parts(zh_map, tmp_path, small_study):
     (tmp_path / "all.geojson").write_text(zh_map.page.evaluate("() => suanzhi.selection()"), encoding="utf-8")
     frame = gpd.read_file(tmp_path / "all.geojson").set_index("parcel_id").to_crs("EPSG:4547")
-    given = _small_study().build_small_result().candidates.set_index("parcel_id")
+    given = small_study.build_small_result().candidates.set_index("parcel_id")
     assert len(frame) == 32
     assert frame.geometry.is_valid.all()
     for parcel_id, shape in given.geometry.items():
@@ -609,18 +547,18 @@ def test_hostile_names_are_text_in_lists_and_choices(zh_map):
 
 
 @pytest.fixture(scope="module")
-def large_file(tmp_path_factory) -> Path:
+def large_file(tmp_path_factory, small_study, many_parcels) -> Path:
     """Write the page of a hundred thousand parcels."""
-    many = _load(Path(__file__).resolve().parent / "many_parcels.py")
     path = tmp_path_factory.mktemp("large") / "map.html"
-    path.write_text(render_map(many.repeated(_small_study().build_small_result(), 100_000)), encoding="utf-8")
+    path.write_text(render_map(many_parcels.repeated(small_study.build_small_result(), 100_000)), encoding="utf-8")
     return path
 
 
-def test_hundred_thousand_parcels_open_draw_and_score_fast(browser, large_file):
+@pytest.mark.alone
+def test_hundred_thousand_parcels_open_draw_and_score_fast(pages, large_file):
     """Times are the best of several, for other work on the machine; sizes are what they are."""
     assert large_file.stat().st_size < 10e6
-    seen = _opened(browser, large_file)
+    seen = pages.open(large_file)
     stats = seen.page.evaluate("() => suanzhi.stats()")
     assert stats["parcels"] == 100_000
     assert stats["load_ms"] < 2_500
@@ -647,12 +585,11 @@ def test_hundred_thousand_parcels_open_draw_and_score_fast(browser, large_file):
     }""")
     assert min(steps[1:]) < 50
     seen.checked()
-    seen.page.context.close()
 
 
-def test_many_small_parcels_are_filled_as_shapes_with_their_holes(browser, large_file):
+def test_many_small_parcels_are_filled_as_shapes_with_their_holes(pages, large_file):
     """Compare pixels of the fast way with the polygons themselves."""
-    seen = _opened(browser, large_file)
+    seen = pages.open(large_file)
     found = seen.page.evaluate("""() => {
         const { parcels } = suanzhiPanel.state, s = parcels.shapes;
         const row = [...Array(parcels.n).keys()].find((i) => s.pathStart[i + 1] - s.pathStart[i] === 2);
@@ -670,4 +607,3 @@ def test_many_small_parcels_are_filled_as_shapes_with_their_holes(browser, large
     }""")
     assert found["filled"] > 500
     assert found["wrong"] == 0
-    seen.page.context.close()

@@ -20,16 +20,18 @@ from gis.partitions import partitions_of
 from layers.loading import load_layers
 from layers.types import CityLayers, LayerSpec
 from siting.city_pack import load_pack
+from siting.pack import CityPack
 from siting.partition_key import run_key
 from siting.partition_scores import scoring_job
 from siting.study import layer_specs, run_study
 from siting.study_file import default_study
-from siting.types import CityPack, Study
+from siting.types import Study
 from siting.zones import build_units
 
 ROWS = 40
 N_PARCELS = 320
 PARTS = N_PARCELS // ROWS
+TOWN = Path(__file__).resolve().parent / "tiny.toml"
 
 RUN = f"""
 import sys
@@ -43,10 +45,18 @@ run_and_write(sys.argv[2], Path(sys.argv[1]), {N_PARCELS}, console, is_resumable
 """
 
 
-@pytest.fixture(scope="module")
-def study(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    path = tmp_path_factory.mktemp("study") / "study.toml"
+@pytest.fixture
+def study(tmp_path: Path) -> Path:
+    path = tmp_path / "study.toml"
     path.write_text('name = "resumed"\ncity = "zhengzhou"\nclasses = ["large"]\n[edge]\nn_facilities = 0\n')
+    return path
+
+
+@pytest.fixture
+def town_study(tmp_path: Path) -> Path:
+    """Write a study of some 400 cells, whose run takes a second or two: it is killed again and again."""
+    path = tmp_path / "town.toml"
+    path.write_text(f'name = "town"\ncity = "{TOWN.as_posix()}"\ncandidates = "grid"\ngrid_size_m = 500\n')
     return path
 
 
@@ -65,10 +75,13 @@ def started(study: Path, out: Path, largest_in_memory: int = 10_000) -> Iterator
             process.communicate()
 
 
-def run(study: Path, out: Path, largest_in_memory: int = 10_000) -> None:
+def run(study: Path, out: Path, largest_in_memory: int = 10_000) -> float:
+    """Run to the end; return how long it took, s, from when all was imported."""
     with started(study, out, largest_in_memory) as process:
+        began = time.perf_counter()
         _, complaint = process.communicate(timeout=300)
         assert process.returncode == 0, complaint
+        return time.perf_counter() - began
 
 
 def contents(out: Path) -> dict[str, str]:
@@ -90,41 +103,34 @@ def wait_for(out: Path, n_parts: int, process: subprocess.Popen[str]) -> None:
         time.sleep(0.002)
 
 
-@pytest.fixture(scope="module")
-def whole(study: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[dict[str, str], float]:
-    """Return the outputs of a run in one go, and how long it took."""
-    out = tmp_path_factory.mktemp("whole") / "out"
-    began = time.perf_counter()
-    run(study, out)
-    return contents(out), time.perf_counter() - began
-
-
 @pytest.mark.slow
-def test_killed_at_random_and_resumed(study: Path, whole: tuple[dict[str, str], float], tmp_path: Path) -> None:
+def test_killed_at_random_and_resumed(town_study: Path, tmp_path: Path) -> None:
     """Each run goes on from what the one before it left, wherever that one was killed."""
-    expected, seconds = whole
+    seconds = run(town_study, tmp_path / "whole")
     lot = random.Random(20261121)
     for _ in range(4):
-        with started(study, tmp_path):
+        with started(town_study, tmp_path / "out"):
             time.sleep(lot.uniform(0.1, 0.8) * seconds)
-    run(study, tmp_path)
-    assert contents(tmp_path) == expected
+    run(town_study, tmp_path / "out")
+    assert contents(tmp_path / "out") == contents(tmp_path / "whole")
 
 
-def test_killed_between_parts_and_resumed(study: Path, whole: tuple[dict[str, str], float], tmp_path: Path) -> None:
+def test_killed_between_parts_and_resumed(study: Path, tmp_path: Path) -> None:
+    run(study, tmp_path / "whole")
+    out = tmp_path / "out"
     for n_parts in (1, 4):
-        with started(study, tmp_path) as process:
-            wait_for(tmp_path, n_parts, process)
-        assert n_parts <= len(kept(tmp_path)) < PARTS
-    before = {path: path.stat().st_mtime_ns for path in kept(tmp_path)}
-    with started(study, tmp_path) as process:
-        wait_for(tmp_path, PARTS, process)
+        with started(study, out) as process:
+            wait_for(out, n_parts, process)
+        assert n_parts <= len(kept(out)) < PARTS
+    before = {path: path.stat().st_mtime_ns for path in kept(out)}
+    with started(study, out) as process:
+        wait_for(out, PARTS, process)
         after = {path: path.stat().st_mtime_ns for path in before if path.exists()}
         assert after == {path: before[path] for path in after}, "a finished part was scored again"
         _, complaint = process.communicate(timeout=300)
         assert process.returncode == 0, complaint
-    assert contents(tmp_path) == whole[0]
-    assert not (tmp_path / ".parts").exists()
+    assert contents(out) == contents(tmp_path / "whole")
+    assert not (out / ".parts").exists()
 
 
 def test_batch_by_batch_killed_and_resumed(tmp_path: Path) -> None:

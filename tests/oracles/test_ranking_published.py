@@ -7,8 +7,9 @@ import warnings
 import numpy as np
 import pytest
 
+from siting.citation import Citation
 from siting.methods import promethee, topsis, vikor
-from siting.types import Citation, Criterion
+from siting.pack import Criterion
 from siting.weights import best_worst, critic_weights, entropy_weights
 
 

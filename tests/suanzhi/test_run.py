@@ -188,7 +188,9 @@ def test_interrupted_run_leaves_old_outputs(out: Path, tmp_path: Path) -> None:
     start = "import sys, suanzhi.cli; print('ready', flush=True); suanzhi.cli.main()"
     for wait_s in (0.5, 2.0, 4.0):
         process = subprocess.Popen([sys.executable, "-c", start, "run", "zhengzhou", "--out", str(old)],
-                                   stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd=tmp_path)
+                                   stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd=tmp_path,
+                                   # A shell that starts the tests behind it (&) hands down that SIGINT is ignored.
+                                   preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL))
         assert process.stdout is not None
         assert process.stdout.readline() == "ready\n"
         time.sleep(wait_s)
