@@ -298,7 +298,8 @@ def take_in(spec: LayerSpec, raw: RawVector | RawRaster, context: LoadContext,
     taken = frozenset[str]().union(*(frame[schema.id_column] for frame in frames))
     n_before = sum(reading.provenance.ledger.read for reading in earlier)
     admitted = admit(raw, spec, schema, context, area=area_bounds(context), taken=taken, n_before=n_before)
-    return Reading(spec=spec, content=admitted.frame, provenance=_account(spec, raw, admitted, raw.digest or sha256_of(raw.files)))
+    digest = raw.digest or sha256_of(raw.files)
+    return Reading(spec=spec, content=admitted.frame, provenance=_account(spec, raw, admitted, digest))
 
 
 def _account(spec: LayerSpec, raw: RawVector, admitted: Admitted, digest: str) -> LayerProvenance:
