@@ -45,7 +45,7 @@ class Raster:
     """The cells, NaN where there is no data; or None for a file."""
 
     path: str = ""
-    """File that holds the cells."""
+    """File that holds the cells, or the text of a VRT document that says which files do."""
 
     source_crs: str = ""
     """CRS of the file, where it was declared rather than read from it."""
@@ -150,7 +150,7 @@ def raster_from_file(path: str | Path, metric_crs: str, *, unit: str, source_crs
     Parameters
     ----------
     path
-        A file that GDAL reads.
+        A file that GDAL reads, or the text of a VRT document that names several.
     metric_crs
         Metric CRS of the run. A file in another CRS is moved into it window by window: bilinear,
         or by the nearest cell where the cells are codes.
@@ -174,7 +174,7 @@ def raster_from_file(path: str | Path, metric_crs: str, *, unit: str, source_crs
     from gis.crs import parse_crs, require_metric, require_transformation
 
     require_metric(metric_crs)
-    if not Path(path).exists():
+    if not _is_document(str(path)) and not Path(path).exists():
         raise LayerNotFoundError(f"raster file {path} does not exist; correct the path in the study file",
                                  f"栅格文件 {path} 不存在；请在方案文件中改正路径")
     with _dataset(str(path)) as file:
@@ -248,6 +248,7 @@ def _dataset(path: str) -> Iterator[Any]:
         with file:
             yield file
     except RasterioError as error:
+        path = "VRT" if _is_document(path) else path
         raise LayerError(
             f"raster file {path} cannot be read ({error}); check that it is complete and in a format that GDAL knows",
             f"栅格文件 {path} 无法读取（{error}）；请检查文件是否完整、格式是否为 GDAL 所支持",
@@ -256,6 +257,7 @@ def _dataset(path: str) -> Iterator[Any]:
 
 def _check_grid(file: Any, path: str, source_crs: str) -> None:
     """Raise where the file cannot be placed."""
+    path = "VRT" if _is_document(path) else path
     if (file.crs is None and not source_crs) or file.transform == Affine.identity():
         raise CrsError(
             f"raster file {path} does not say where it lies; declare its crs, "
@@ -267,6 +269,10 @@ def _check_grid(file: Any, path: str, source_crs: str) -> None:
             f"the grid of raster file {path} is rotated; straighten it first (gdalwarp does)",
             f"栅格文件 {path} 的网格有旋转；请先用 gdalwarp 纠正",
         )
+
+
+def _is_document(path: str) -> bool:
+    return path.startswith("<VRTDataset")
 
 
 def _is_same_crs(one: str, other: str) -> bool:

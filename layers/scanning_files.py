@@ -19,14 +19,21 @@ from gis.rasters import Bounds
 from layers.conversion import parse_number
 from layers.scanning_types import FoundTable, Leftover, Place, RasterLook, ScanLimits
 from layers.scanning_words import coordinate_words, plain
+from layers.sources.archives import unpacked
+from layers.sources.files import check_content
+from layers.sources.geodatabase import SUFFIX as _GEODATABASE
+from layers.sources.geodatabase import folders_in
+from layers.sources.raster_tiles import mosaic_in
 from layers.sources.table_file import read_cells
 from layers.types import LayerSpec
 
-_VECTOR = (".shp", ".geojson", ".json", ".gpkg", ".fgb", ".kml", ".parquet", ".geoparquet", ".gml", ".tab")
+_VECTOR = (".shp", ".geojson", ".json", ".gpkg", ".fgb", ".kml", ".parquet", ".geoparquet", ".gml", ".tab",
+           _GEODATABASE)
 _TABLES = (".csv", ".tsv")
 _SHEETS = (".xlsx",)
 _ARCHIVES = (".zip", ".kmz")
-_RASTERS = (".tif", ".tiff", ".img", ".asc")
+_LAYERED = (".gpkg", ".kml", _GEODATABASE, *_SHEETS)
+_RASTERS = (".tif", ".tiff", ".img", ".asc", ".vrt")
 _SIDE_FILES = (".shx", ".prj", ".cpg", ".sbn", ".sbx", ".qix", ".qpj", ".xml", ".tfw", ".ovr", ".qml", ".lyr", ".map",
                ".dat", ".id", ".ind", ".md5", ".rrd", ".qmd")
 _PEEK_ROWS = 500
@@ -119,10 +126,10 @@ def _files(folder: Path, max_depth: int) -> Iterator[Path]:
     for place, folders, names in os.walk(folder):
         depth = len(Path(place).relative_to(folder).parts)
         folders[:] = sorted(name for name in folders if not name.startswith(".") and depth < max_depth)
-        for name in [*(name for name in folders if name.lower().endswith(".gdb")), *sorted(names)]:
+        for name in [*(name for name in folders if name.lower().endswith(_GEODATABASE)), *sorted(names)]:
             if not name.startswith((".", "~$")):
                 yield Path(place) / name
-        folders[:] = [name for name in folders if not name.lower().endswith(".gdb")]
+        folders[:] = [name for name in folders if not name.lower().endswith(_GEODATABASE)]
 
 
 def _refusal(path: Path, limits: ScanLimits) -> Text | None:
@@ -130,15 +137,14 @@ def _refusal(path: Path, limits: ScanLimits) -> Text | None:
     suffix = path.suffix.lower()
     if path.is_symlink():
         return Text(zh="符号链接，不予跟随", en="a link, which is not followed")
-    if suffix == ".gdb" or path.is_dir():
-        return Text(zh="文件地理数据库：请先导出为 GeoPackage", en="a file geodatabase: export it to GeoPackage first")
     if path.name.lower().endswith((".osm.pbf", ".osm", ".osm.bz2")):
         return _OSM
     if _is_side_file(path):
         return None
     if suffix not in (*_VECTOR, *_TABLES, *_SHEETS, *_ARCHIVES, *_RASTERS):
         return _NOT_READ
-    size_mb = path.stat().st_size / (1 << 20)
+    parts = list(path.iterdir()) if path.is_dir() else [path]
+    size_mb = sum(part.stat().st_size for part in parts if part.is_file()) / (1 << 20)
     if size_mb > limits.max_file_mb and suffix not in _RASTERS:
         return Text(zh=f"文件过大（{size_mb:.0f} MB），未打开；请自行写明",
                     en=f"too big to be opened here ({size_mb:.0f} MB)")
@@ -154,7 +160,7 @@ def _is_side_file(path: Path) -> bool:
 
 def _tables(path: Path, limit: int) -> Iterator[Place]:
     suffix = path.suffix.lower()
-    tables = _members(path) if suffix in _ARCHIVES else _layers(path) if suffix in (".gpkg", ".kml", *_SHEETS) else []
+    tables = _members(path) if suffix in _ARCHIVES else _layers(path) if suffix in _LAYERED else []
     if len(tables) < 2:
         yield Place(path)
     else:
@@ -168,10 +174,23 @@ def _members(path: Path) -> list[str]:
             names = [_member_name(info) for info in archive.infolist() if not info.is_dir()]
     except (zipfile.BadZipFile, OSError, ValueError):
         return []
-    there = sorted(PurePosixPath(name) for name in names if not name.startswith("__MACOSX/")
-                   and PurePosixPath(name).suffix.lower() in (*_VECTOR, *_TABLES, *_SHEETS))
+    folders = folders_in(names)
+    files = [PurePosixPath(name) for name in names if not name.startswith("__MACOSX/")]
+    there = sorted(folders | {file for file in files if file.parent not in folders
+                              and file.suffix.lower() in (*_VECTOR, *_TABLES, *_SHEETS)})
+    if len(there) == 1:
+        return _layers_inside(path)
     stems = [name.stem for name in there]
     return [name.stem if stems.count(name.stem) == 1 else str(name) for name in there]
+
+
+def _layers_inside(path: Path) -> list[str]:
+    """Name the layers of the one data set of an archive."""
+    try:
+        with unpacked(path, LayerSpec(name=_NAME, source="vector_file", path=str(path))) as (inner, _, _):
+            return _layers(inner) if inner.suffix.lower() in _LAYERED else []
+    except SitingToolError:
+        return []  # looking at the archive says what is wrong with it
 
 
 def _member_name(info: zipfile.ZipInfo) -> str:
@@ -317,10 +336,13 @@ def _look_at_raster(path: Path) -> RasterLook:
     import rasterio
     from rasterio.errors import RasterioError
 
+    check_content(path, _NAME)
+    is_mosaic = path.suffix.lower() == ".vrt"
+    spec = LayerSpec(name=_NAME, source="raster_file", path=str(path))
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            with rasterio.open(path) as dataset:
+            with rasterio.open(mosaic_in(path, spec).document if is_mosaic else path) as dataset:
                 shape = tuple(min(size, _THUMBNAIL) for size in (dataset.height, dataset.width))
                 cells = dataset.read(1, out_shape=shape, masked=True)
                 crs, kind = dataset.crs, dataset.dtypes[0]

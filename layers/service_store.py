@@ -20,16 +20,15 @@ from shapely import Geometry
 
 from gis.errors import ExportError
 from layers.exports.bundles import Bundle, StudyLayer
-from layers.exports.cell_texts import column_texts, json_text
+from layers.exports.cell_texts import column_texts
 from layers.exports.gdal_files import drafted
-from layers.exports.geojson import geometry_texts, id_texts
+from layers.exports.geojson import feature_template, geometry_texts, id_texts
 from layers.exports.geopackage import GEOMETRY_COLUMN, write_geopackage
 from layers.service_filters import Condition, FieldKind, quoted
 
 FORM = 1
 """Version of the store's own form; part of its file name."""
 
-_BLOCK = 20_000
 _KINDS: Mapping[str, FieldKind] = {"BOOLEAN": "boolean", "REAL": "number", "DOUBLE": "number", "FLOAT": "number"}
 _LONGEST_QUERY_S = 20.0
 _STEPS = 50_000
@@ -88,15 +87,15 @@ def write_store(bundle: Bundle, path: Path | str) -> Path:
 
 def _write_texts(connection: sqlite3.Connection, layer: StudyLayer) -> None:
     table = quoted(_text_table(layer.name))
-    slots = ",".join(json_text(name).replace("%", "%%") + ":%s" for name in layer.columns)
-    template = f'{{"type":"Feature","id":%s,"properties":{{{slots}}},"geometry":'
+    template = feature_template(layer.columns).removesuffix("%s}")
     # Features are numbered from 1 in the order in which they were written.
     connection.execute(f"CREATE TABLE {table} (fid INTEGER PRIMARY KEY, id TEXT NOT NULL, head TEXT NOT NULL, "
                        "geometry TEXT NOT NULL)")
-    has_key = bool(layer.frame[layer.id_column].is_unique and layer.frame[layer.id_column].notna().all())
-    for start in range(0, len(layer.frame), _BLOCK):
-        block = layer.frame.iloc[start:start + _BLOCK]
-        numbers = range(start + 1, start + 1 + len(block))
+    given = layer.rows.column(layer.id_column)
+    has_key, first = bool(given.is_unique and given.notna().all()), 1
+    for block in layer.rows.blocks():
+        numbers = range(first, first + len(block))
+        first += len(block)
         keys = [str(key) for key in block[layer.id_column]] if has_key else [str(number) for number in numbers]
         ids = id_texts(block[layer.id_column]) if has_key else [f'"{key}"' for key in keys]
         texts = column_texts(block)

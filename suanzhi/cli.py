@@ -229,7 +229,8 @@ def report(
 @app.command()
 def export(
     out: Annotated[Path, typer.Argument(help="已完成方案的目录 folder of a finished study")],
-    to: Annotated[str, typer.Option("--to", help="gpkg,shp,fgb,geojsonseq,kml,xlsx,qgz,postgis")] = "gpkg,qgz",
+    to: Annotated[str, typer.Option("--to", help="gpkg,shp,fgb,geojson,geojsonseq,geoparquet,kml,csv,xlsx,"
+                                               "qgz,postgis")] = "gpkg,qgz",
     crs: Annotated[str, typer.Option("--crs", help="EPSG:4326 | 4490 | 4547 … | gcj02")] = "EPSG:4326",
     encoding: Annotated[str, typer.Option("--encoding", help="Shapefile 编码 encoding: utf-8 | gbk")] = "utf-8",
     dest: Annotated[Path | None, typer.Option("--dest", help="输出目录 folder to write to (OUT/export)")] = None,

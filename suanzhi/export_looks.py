@@ -11,6 +11,7 @@ import numpy as np
 
 from gis.bilingual import Language, Text
 from gis.errors import PackError
+from layers.exports.layer_rows import Rows
 from layers.exports.looks import Look, LookRule, Shape
 from layers.schemas import LAYERS
 from maps.styles import (
@@ -40,7 +41,7 @@ _SHAPES: Mapping[str, Shape] = MappingProxyType({
 })
 
 
-def look_of(study: FinishedStudy, name: str, frame: gpd.GeoDataFrame, language: Language) -> Look:
+def look_of(study: FinishedStudy, name: str, rows: Rows, language: Language) -> Look:
     """Return the look of one layer.
 
     Parameters
@@ -49,29 +50,30 @@ def look_of(study: FinishedStudy, name: str, frame: gpd.GeoDataFrame, language: 
         The study; its first class colours the parcels, its city the zones.
     name
         Name of the layer.
-    frame
+    rows
         Its features.
     language
-        Language of the values in the frame.
+        Language of their values.
     """
-    label = "name" if "name" in frame.columns and frame["name"].notna().any() else ""
     if name == "parcels":
-        return Look(rules=tuple(_parcel_rules(study, frame)), label_column="parcel_id")
+        return Look(rules=tuple(_parcel_rules(study, rows)), label_column="parcel_id")
     if name in ("zones", "units"):
         return Look(rules=tuple(_zone_rules(study)), is_shown=name == "zones", label_column=name[:-1])
     if name == "top_candidates":
         return Look(rules=(LookRule(colour="#d7191c", width_mm=0.7),), label_column="candidate_id")
+    frame = rows.whole
+    label = "name" if "name" in frame.columns and frame["name"].notna().any() else ""
     if name == "edge_centres":
         return Look(rules=tuple(_host_rules(language)), label_column=label)
     style = _STYLES.get(name) or LAYER_STYLES.get(name, OTHER_LAYER)
     return Look(rules=tuple(_variant_rules(style, frame)), is_shown=style.is_shown, label_column=label)
 
 
-def _parcel_rules(study: FinishedStudy, frame: gpd.GeoDataFrame) -> Iterator[LookRule]:
+def _parcel_rules(study: FinishedStudy, rows: Rows) -> Iterator[LookRule]:
     """Give excluded parcels in grey and the others by their score for the first class."""
     first = study.manifest["scheme"]["classes"][0]
     key, title = first["class_id"], said(first["title"])
-    scores = frame[f"{key}_score"].to_numpy(dtype=np.float64, na_value=np.nan)
+    scores = rows.column(f"{key}_score").to_numpy(dtype=np.float64, na_value=np.nan)
     yield LookRule(title=Text(zh=f"{title.zh}：被排除", en=f"{title.en}: excluded"), column=f"{key}_eligible",
                    equals=(False,), colour="#8c8c8c", fill=_EXCLUDED, fill_opacity=0.6, width_mm=0.1)
     known = scores[np.isfinite(scores)]

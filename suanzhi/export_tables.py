@@ -95,7 +95,7 @@ def _result_table(study: FinishedStudy, name: str, language: Language) -> StudyT
         numbers = pd.to_numeric(own[column], errors="coerce")
         if (QUANTITY.search(column) or column.startswith("n_")) and (numbers.notna() | own[column].isna()).all():
             own[column] = numbers.astype("float64")
-    return StudyTable(name=name, title=title_of(name), frame=own, titles=titles)
+    return StudyTable(name=name, title=title_of(name, study.manifest["study"]["candidates"]), frame=own, titles=titles)
 
 
 def _read_csv(study: FinishedStudy, file: str) -> pd.DataFrame:
@@ -120,8 +120,8 @@ def _summary(study: FinishedStudy, target: Target, language: Language) -> list[R
     ]
     for own, found in zip(manifest["scheme"]["classes"], manifest["results"]["classes"], strict=True):
         title = said(own["title"]).to(language)
-        rows += [(Text(zh=f"{title}：候选地块", en=f"{title}: candidates"), found["n_candidates"]),
-                 (Text(zh=f"{title}：合格地块", en=f"{title}: eligible"), found["n_eligible"]),
+        rows += [(Text(zh=f"{title}：候选", en=f"{title}: candidates"), found["n_candidates"]),
+                 (Text(zh=f"{title}：合格候选", en=f"{title}: eligible"), found["n_eligible"]),
                  (Text(zh=f"{title}：最高得分", en=f"{title}: best score"), found["best_score"])]
     plan = manifest["results"].get("edge_plan") or {}
     rows += [(item, plan[key]) for key, item in _PLAN_ITEMS.items() if key in plan]

@@ -7,22 +7,26 @@ from types import MappingProxyType
 
 from gis.bilingual import Text
 from layers.schemas import LAYERS
+from maps.map_phrases import PHRASES
+from siting.wording import CANDIDATE_NOUNS
 
+_ON_THE_MAP: Mapping[str, str] = MappingProxyType({
+    "zones": "policy_zones", **{name: name for name in (
+        "coverage", "capacity_feeds", "feed_lines", "campus_parts", "capacity_sites", "top_candidates", "edge_centres",
+        "network_links", "clusters")},
+})
+"""What the map names as well, by the key of its phrase: one thing has one name."""
 _TITLES: Mapping[str, Text] = MappingProxyType({
-    "units": Text(zh="政策单元", en="policy units"), "zones": Text(zh="政策分区", en="policy zones"),
-    "parcels": Text(zh="候选地块", en="candidates"), "coverage": Text(zh="服务范围", en="reach of edge centres"),
-    "capacity_feeds": Text(zh="园区接入线路", en="campus connections"),
-    "feed_lines": Text(zh="供电连线", en="feed lines"), "campus_parts": Text(zh="园区平面", en="campus layouts"),
-    "capacity_sites": Text(zh="容量布局园区", en="capacity campuses"),
-    "top_candidates": Text(zh="推荐地块", en="top candidates"),
-    "data_centre_decisions": Text(zh="存量数据中心处置", en="decisions on existing data centres"),
-    "three_in_one_hosts": Text(zh="三站合一站点", en="three-in-one stations"),
-    "edge_centres": Text(zh="边缘数据中心", en="edge centres"),
-    "edge_coverage_curve": Text(zh="边缘覆盖曲线", en="edge coverage curve"),
-    "capacity_by_unit": Text(zh="各政策单元容量", en="capacity by unit"),
-    "capacity_by_substation": Text(zh="各变电站容量", en="capacity by substation"),
-    "data_centre_lists": Text(zh="存量数据中心清单", en="lists of existing data centres"),
-    "ledger": Text(zh="数据台账", en="ledger of rows"),
+    **{name: PHRASES[key] for name, key in _ON_THE_MAP.items()},
+    "units": Text(zh="政策单元", en="Policy units"), "parcels": Text(zh="候选{one}", en="Candidates"),
+    "data_centre_decisions": Text(zh="存量数据中心处置", en="Decisions on existing data centres"),
+    "three_in_one_hosts": Text(zh="三站合一备选变电站", en="Three-in-one substations"),
+    "edge_coverage_curve": Text(zh="边缘覆盖曲线", en="Edge coverage curve"),
+    "capacity_by_unit": Text(zh="各政策单元容量", en="Capacity by unit"),
+    "capacity_by_substation": Text(zh="各变电站容量", en="Capacity by substation"),
+    "data_centre_lists": Text(zh="存量数据中心清单", en="Lists of existing data centres"),
+    "network_assignments": Text(zh="算力业务去向", en="Work at hubs"),
+    "ledger": Text(zh="数据台账", en="Ledger of rows"),
 })
 _ENDINGS: Mapping[str, Text] = MappingProxyType({"in_use": Text(zh="在用口径", en="in use")})
 _ORDER = ("units", "zones", "parcels", "districts", "coverage", "fibre_routes", "demand", "substations", "",
@@ -31,10 +35,20 @@ _ORDER = ("units", "zones", "parcels", "districts", "coverage", "fibre_routes", 
 """Layers from below to above; one that is not named stands where the empty name does."""
 
 
-def title_of(name: str) -> Text:
-    """Return the title of a layer or table; one more reading of the same (``capacity_sites_in_use``) says which."""
+def title_of(name: str, candidates: str = "parcels") -> Text:
+    """Return the title of a layer or table; one more reading of the same (``capacity_sites_in_use``) says which.
+
+    Parameters
+    ----------
+    name
+        Of the layer or table.
+    candidates
+        Kind of candidate that the study scored (``siting.types.Study``), which some titles name.
+    """
     base, ending = _parted(name)
-    found = _TITLES.get(base) or (LAYERS[base].title if base in LAYERS else Text(zh=base, en=base.replace("_", " ")))
+    given = _TITLES.get(base) or (LAYERS[base].title if base in LAYERS else Text(zh=base, en=base.replace("_", " ")))
+    noun = CANDIDATE_NOUNS[candidates]
+    found = Text(zh=noun.fill(given.zh, "zh"), en=noun.fill(given.en, "en"))
     if not ending:
         return found
     word = _ENDINGS.get(ending, Text(zh=ending, en=ending.replace("_", " ")))

@@ -3,24 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal, cast, get_args
 
 from gis.bilingual import Language, Text
+from gis.crs import WGS84
 from gis.errors import UsageError
 from gis.progress import Progress, silent
 from layers.exports.bundles import Bundle, StudyLayer, described
 from layers.exports.files import write_text
+from layers.exports.layer_files import LayerForm, write_layers
+from layers.exports.layer_rows import HeldRows, Rows
 from layers.exports.shapefile import Encoding
-from layers.exports.targets import longitude_of, placed, require_near, target_of
+from layers.exports.targets import Target, longitude_of, placed, require_near, target_of
 from siting.finished_study import FinishedStudy, read_finished
 from suanzhi.export_looks import look_of
 from suanzhi.export_tables import result_tables, tables_of
 from suanzhi.export_titles import rank_of, title_of
 from suanzhi.finished_layers import read_layer
+from suanzhi.parquet_rows import ParquetRows
 
-Format = Literal["gpkg", "shp", "fgb", "geojsonseq", "kml", "xlsx", "qgz", "postgis"]
+Format = Literal["gpkg", "shp", "fgb", "geojson", "geojsonseq", "geoparquet", "kml", "csv", "xlsx", "qgz", "postgis"]
 FORMATS: tuple[Format, ...] = get_args(Format)
 
 EXPORT_FOLDER = "export"
@@ -89,6 +93,7 @@ def export_study(out: Path, request: ExportRequest, *, language: Language,
         Something cannot be written.
     """
     encoding = _encoding(request.encoding)
+    _check_crs(request)
     bundle = read_bundle(read_finished(out), request.crs, language=language)
     folder = request.dest or out / EXPORT_FOLDER
     writers = _writers(bundle, folder, encoding, request)
@@ -120,12 +125,17 @@ def read_bundle(study: FinishedStudy, crs: str, *, language: Language) -> Bundle
     for name in sorted(study.layer_names, key=rank_of):
         read = read_layer(study, name, language)
         if not layers:
-            require_near(target, longitude_of(read.frame.total_bounds))
+            require_near(target, longitude_of(read.rows.bounds))
         layers.append(StudyLayer(
-            name=name, title=title_of(name), frame=placed(read.frame, target), id_column=read.id_column,
-            titles=read.titles, terms=read.terms, look=look_of(study, name, read.frame, language)))
+            name=name, title=title_of(name, study.manifest["study"]["candidates"]), rows=_placed(read.rows, target),
+            id_column=read.id_column, titles=read.titles, terms=read.terms,
+            look=look_of(study, name, read.rows, language)))
     return Bundle(name=f"{study.name}{target.suffix}", title=study.title, target=target, layers=tuple(layers),
                   tables=(*tables_of(study, target, language), *result_tables(study, language)), language=language)
+
+
+def _placed(rows: Rows, target: Target) -> Rows:
+    return replace(rows, target=target) if isinstance(rows, ParquetRows) else HeldRows(placed(rows.whole, target))
 
 
 def _writers(bundle: Bundle, folder: Path, encoding: Encoding,
@@ -146,13 +156,8 @@ def _writers(bundle: Bundle, folder: Path, encoding: Encoding,
         from layers.exports.shapefile import write_shapefiles
         return write_shapefiles(bundle, folder / "shp", encoding=encoding)
 
-    def fgb() -> Sequence[Path]:
-        from layers.exports.flatgeobuf import write_flatgeobuf
-        return write_flatgeobuf(bundle, folder / "fgb")
-
-    def geojsonseq() -> Sequence[Path]:
-        from layers.exports.geojson_sequence import write_geojson_sequence
-        return write_geojson_sequence(bundle, folder / "geojsonseq")
+    def files(form: LayerForm) -> Callable[[], Sequence[Path]]:
+        return lambda: write_layers(bundle, folder / form, form)
 
     def kml() -> Sequence[Path]:
         from layers.exports.kml import write_kml
@@ -166,8 +171,9 @@ def _writers(bundle: Bundle, folder: Path, encoding: Encoding,
         from layers.exports.postgis import write_postgis
         return write_postgis(bundle, address=request.database)
 
-    return {"gpkg": gpkg, "qgz": qgz, "shp": shp, "fgb": fgb, "geojsonseq": geojsonseq, "kml": kml, "xlsx": xlsx,
-            "postgis": postgis}
+    return {"gpkg": gpkg, "qgz": qgz, "shp": shp, "kml": kml, "xlsx": xlsx, "postgis": postgis, "fgb": files("fgb"),
+            "geojson": files("geojson"), "geojsonseq": files("geojsonseq"), "geoparquet": files("geoparquet"),
+            "csv": files("csv")}
 
 
 def _encoding(text: str) -> Encoding:
@@ -178,6 +184,16 @@ def _encoding(text: str) -> Encoding:
     return cast(Encoding, word)
 
 
+def _check_crs(request: ExportRequest) -> None:
+    target = target_of(request.crs)
+    if "geojson" in request.formats and not (target.is_gcj02 or target.key == WGS84):
+        raise UsageError(
+            f"GeoJSON (RFC 7946) is in WGS84 and in nothing else, not in {target.key}; export it with --crs {WGS84}, "
+            "or choose gpkg, fgb or geoparquet",
+            f"GeoJSON（RFC 7946）只有 WGS84 坐标，不能是 {target.key}；请用 --crs {WGS84} 输出，"
+            "或改用 gpkg、fgb、geoparquet")
+
+
 def _readme(bundle: Bundle) -> str:
     """Return what must be known of the files by whoever gets them."""
     lines = [bundle.heading.zh, bundle.heading.en, ""]
@@ -185,12 +201,12 @@ def _readme(bundle: Bundle) -> str:
         lines += ["警告：坐标为 GCJ-02，不得与 WGS84 或 CGCS2000 数据叠加、量算或用于工程。",
                   "Warning: coordinates are GCJ-02; never overlay them on WGS84 or CGCS2000 data, measure or build by "
                   "them.", ""]
-    lines += ["KML 与 GeoJSON 只容许经纬度：要求投影坐标时，这两种文件仍为 WGS84 经纬度。",
-              "KML and GeoJSON know degrees alone: where a projected CRS was asked for, they are in WGS84.",
+    lines += ["KML 与 GeoJSON 文本序列只容许经纬度：要求投影坐标时，这两种文件仍为 WGS84 经纬度。",
+              "KML and GeoJSON sequences know degrees alone: where a projected CRS was asked for, they are in WGS84.",
               ""]
     for layer in bundle.layers:
         text = described(layer, bundle.target)
-        lines += [f"{layer.name}  ({len(layer.frame)})", f"  {text.zh}", f"  {text.en}"]
+        lines += [f"{layer.name}  ({len(layer.rows)})", f"  {text.zh}", f"  {text.en}"]
     lines += ["", "可信度 certainty: real 实测, approximate 近似, assumed 假定, synthetic 合成。"
               "每个要素均有 certainty 字段。 Each feature has a column certainty.", ""]
     return "\n".join(lines)

@@ -4,21 +4,22 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from gis.bilingual import Language, Text
 from gis.errors import DataError
+from layers.exports.layer_rows import HeldRows, Rows
+from maps.field_names import titled_rules
 from siting.finished_study import LARGE_PARCEL_LAYER, FinishedStudy, said
 from siting.scheme import Record
 from siting.wording import CERTAINTY_WORDS, LAND_USE_WORDS, PERMISSION_WORDS, clause
+from suanzhi.parquet_rows import ParquetRows
 
 if TYPE_CHECKING:
     import geopandas as gpd
-    import pandas as pd
-
 
 _FEATURES = ',"features":['
 QUANTITY = re.compile(r"(^|_)(m|m2|km2|kv|mva|mw|kw|ms|km|percent|ratio|score|rank|share)$")
@@ -29,7 +30,7 @@ QUANTITY = re.compile(r"(^|_)(m|m2|km2|kv|mva|mw|kw|ms|km|percent|ratio|score|ra
 class ReadLayer:
     """One layer as it was written."""
 
-    frame: gpd.GeoDataFrame
+    rows: Rows
     """In EPSG:4326, English names, values in the language asked for, ``id_column`` unique."""
     id_column: str
     titles: Mapping[str, str]
@@ -68,7 +69,7 @@ def read_layer(study: FinishedStudy, name: str, language: Language) -> ReadLayer
             frame = chinese.rename(columns=dict(zip(named, columns, strict=True)))
     id_column = _id_column(frame, columns)
     numbers = _quantities(study)
-    return ReadLayer(_typed(frame[[*columns, "geometry"]], numbers), id_column, titles, terms)
+    return ReadLayer(HeldRows(_typed(frame[[*columns, "geometry"]], numbers)), id_column, titles, terms)
 
 
 def _read_geojson(path: Path) -> tuple[gpd.GeoDataFrame, tuple[Mapping[str, str], ...]]:
@@ -110,40 +111,21 @@ def _typed(frame: gpd.GeoDataFrame, quantities: set[str]) -> gpd.GeoDataFrame:
 
 
 def _read_parquet(study: FinishedStudy, language: Language) -> ReadLayer:
-    from gis.bilingual import Text as Phrase
     from layers.exports.geoparquet import TITLE_KEY, require_pyarrow
 
     path = study.checked(LARGE_PARCEL_LAYER)
-    require_pyarrow(Phrase(zh=str(path), en=str(path)))
-    import geopandas as gpd
-    import pyarrow as pa  # type: ignore[import-untyped]
+    require_pyarrow(Text(zh=str(path), en=str(path)))
     import pyarrow.parquet as pq  # type: ignore[import-untyped]
-    import shapely
 
     schema = pq.read_schema(path)
-    # Words repeat: as categories they take a byte or two instead of a text each.
-    words = [field.name for field in schema
-             if pa.types.is_string(field.type) and field.name not in ("parcel_id", "name")]
-    table = pq.read_table(path, read_dictionary=words)
-    shapes = shapely.from_wkb(table.column("geometry").to_numpy(zero_copy_only=False))
-    frame = gpd.GeoDataFrame(table.drop_columns(["geometry"]).to_pandas(), geometry=shapes, crs="EPSG:4326")
     titles = {field.name: field.metadata[TITLE_KEY].decode() for field in schema
               if field.metadata and TITLE_KEY in field.metadata}
     terms = json.loads((schema.metadata or {}).get(b"provenance", b"[]"))
-    if language == "zh":
-        frame = frame.assign(**{name: _translated(frame[name], say) for name, say in _translations(study, frame)})
-    return ReadLayer(frame, "parcel_id", titles, tuple(terms))
+    said_in = dict(_translations(study, schema.names)) if language == "zh" else {}
+    return ReadLayer(ParquetRows(path, said_in), "parcel_id", titles, tuple(terms))
 
 
-def _translated(column: pd.Series[Any], say: Callable[[str], str]) -> pd.Series[Any]:
-    import pandas as pd
-
-    words = {word: say(str(word)) for word in column.cat.categories}
-    # Two words may have one translation, which categories do not allow to be renamed to.
-    return column.map(words).astype(pd.CategoricalDtype(sorted(set(words.values()))))
-
-
-def _translations(study: FinishedStudy, frame: gpd.GeoDataFrame) -> Iterator[tuple[str, Callable[[str], str]]]:
+def _translations(study: FinishedStudy, columns: Sequence[str]) -> Iterator[tuple[str, Callable[[str], str]]]:
     """Give the columns of codes or English titles with what says their values in Chinese."""
     scheme = study.manifest["scheme"]
     tables = {
@@ -158,8 +140,17 @@ def _translations(study: FinishedStudy, frame: gpd.GeoDataFrame) -> Iterator[tup
         tables[f"{key}_permission"] = {code: word.zh for code, word in PERMISSION_WORDS.items()}
         tables[f"{key}_permission_clause"] = clauses
     for column, table in tables.items():
-        if column in frame.columns:
+        if column in columns:
             yield column, _looked_up(table)
+    for own in scheme["classes"]:
+        titles = {rule["rule_id"]: said(rule["title"]).zh for rule in own["rules"]}
+        for list_of in ("exclusion_rules", "penalty_rules", "untested_rules"):
+            if (column := f"{own['class_id']}_{list_of}") in columns:
+                yield column, _with_titles(titles)
+
+
+def _with_titles(titles: Mapping[str, str]) -> Callable[[str], str]:
+    return lambda cell: titled_rules(cell, titles)
 
 
 def _looked_up(table: Mapping[str, str]) -> Callable[[str], str]:

@@ -9,6 +9,7 @@ import geopandas as gpd
 import pandas as pd
 
 from gis.bilingual import Language, Text
+from layers.exports.layer_rows import Rows
 from layers.exports.looks import Look
 from layers.exports.targets import Target
 
@@ -26,8 +27,8 @@ class StudyLayer:
     title: Text
     """What a reader calls it."""
 
-    frame: gpd.GeoDataFrame
-    """Features in the CRS of the bundle's target; plain columns, no lists. Text that repeats may be categorical."""
+    rows: Rows
+    """Features in the CRS of the bundle's target."""
 
     id_column: str
     """Column that names a feature."""
@@ -44,7 +45,13 @@ class StudyLayer:
     @property
     def columns(self) -> list[str]:
         """Return the names of the columns without the geometry, in order."""
-        return [str(c) for c in self.frame.columns if c != self.frame.geometry.name]
+        like = self.rows.head(0)
+        return [str(c) for c in like.columns if c != like.geometry.name]
+
+    @property
+    def frame(self) -> gpd.GeoDataFrame:
+        """Return all features at once, for formats that cannot be written block by block."""
+        return self.rows.whole
 
 
 @dataclass(frozen=True, eq=False, slots=True, kw_only=True)

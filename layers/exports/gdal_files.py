@@ -14,16 +14,18 @@ import numpy as np
 import pandas as pd
 import pyogrio
 import shapely
+from numpy.typing import NDArray
 from pyogrio.errors import DataLayerError, DataSourceError, FeatureError, FieldError, GeometryError
 
 from gis.errors import ExportError
 from layers.exports.files import replace_file
+from layers.exports.geoparquet import arrow_column, arrow_type, wkb_as_is
+from layers.exports.layer_rows import Features, HeldRows, Rows, common_type
 
 FIXED_TIME = "2000-01-01T00:00:00.000Z"
 """What stands where a format wants a time of writing: the same study gives the same file."""
 
 ROWS_PER_BLOCK = 100_000
-_TYPES = ("Point", "LineString", "LinearRing", "Polygon", "MultiPoint", "MultiLineString", "MultiPolygon")
 _FOREIGN = (DataSourceError, DataLayerError, FeatureError, FieldError, GeometryError)
 _SETTINGS = threading.Lock()
 
@@ -57,70 +59,117 @@ def drafted(path: Path | str) -> Iterator[Path]:
         draft.replace(partial)
 
 
-def write_frame(frame: pd.DataFrame, path: Path, *, driver: str, layer: str, appends: bool = False,
-                encoding: str | None = None, options: Mapping[str, str] | None = None) -> None:
-    """Write a frame or table as one layer of a file.
+def write_rows(rows: Features, path: Path, *, driver: str, layer: str, encoding: str | None = None,
+               options: Mapping[str, str] | None = None, n_rows: int = ROWS_PER_BLOCK) -> None:
+    """Write features block by block as one layer of a file, in a format that takes further ones at any time.
 
     Parameters
     ----------
-    frame
-        Features with a CRS, or a table.
+    rows
+        Features with a CRS.
     path
         The file; one that is there gets a further layer.
     driver
         GDAL's name of the format.
     layer
         Name of the layer.
-    appends
-        The format takes features block by block, so that copies of the whole frame are spared.
     encoding
         Text encoding, where the format leaves a choice.
     options
         Creation options of the layer.
+    n_rows
+        Features handed over at a time.
 
     Raises
     ------
     ExportError
         GDAL refuses.
     """
-    n_rows = ROWS_PER_BLOCK if appends else max(len(frame), 1)
-    kind, is_multi = _geometry_type(frame)
-    # The settings are those of the process, and so is the lock on them.
-    with _SETTINGS, _fixed_date():
-        for start in range(0, max(len(frame), 1), n_rows):
-            keywords: dict[str, Any] = dict(options or {}) if start == 0 else {}
-            if isinstance(frame, gpd.GeoDataFrame):
-                keywords |= {"geometry_type": kind, "promote_to_multi": is_multi}
-            if encoding:
-                keywords["encoding"] = encoding
-            try:
-                pyogrio.write_dataframe(_plain(frame.iloc[start:start + n_rows]), path, driver=driver, layer=layer,
-                                        append=start > 0, **keywords)
-            except _FOREIGN as error:
-                raise _refused(path, layer, error) from error
+    kind, is_multi = common_type(rows.geometry_types)
+    keywords: dict[str, Any] = {"driver": driver, "layer": layer, "geometry_type": kind, "promote_to_multi": is_multi}
+    if encoding:
+        keywords["encoding"] = encoding
+    with _writing(path, layer):
+        for place, block in enumerate(rows.blocks(n_rows) if len(rows) else [rows.head(0)]):
+            more = {"append": True} if place else dict(options or {})
+            pyogrio.write_dataframe(_plain(block), path, **keywords, **more)
 
 
-def geometry_kind(frame: gpd.GeoDataFrame) -> str:
-    """Return the kind of geometry that a file's layer is declared to hold (``MultiPolygon``), ``Unknown`` if mixed."""
-    return _geometry_type(frame)[0] or "Unknown"
+def write_stream(rows: Rows, path: Path, *, driver: str, layer: str, options: Mapping[str, str]) -> None:
+    """Write features as a file of one layer, in a format that is written in one go.
+
+    What is not in memory is handed over as a stream of blocks, by pyarrow, which read it.
+
+    Parameters
+    ----------
+    rows, path, driver, layer, options
+        As for ``write_rows``.
+
+    Raises
+    ------
+    ExportError
+        GDAL refuses.
+    """
+    if isinstance(rows, HeldRows):
+        write_rows(rows, path, driver=driver, layer=layer, options=options, n_rows=max(len(rows), 1))
+        return
+    import pyarrow as pa  # type: ignore[import-untyped]
+
+    kind, is_multi = common_type(rows.geometry_types)
+    schema = pa.schema([pa.field(str(name), arrow_type(dtype)) for name, dtype in rows.head(1).dtypes.items()])
+    crs = rows.head(1).crs
+
+    def batches() -> Iterator[Any]:
+        for block in rows.blocks(ROWS_PER_BLOCK):
+            shapes = block.geometry
+            if is_multi:
+                shapes = gpd.GeoSeries(made_multiple(np.asarray(shapes.array, dtype=object)), crs=crs)
+            columns = [wkb_as_is(shapes) if field.name == block.geometry.name
+                       else arrow_column(block[field.name], field.type) for field in schema]
+            yield pa.RecordBatch.from_arrays(columns, schema=schema)
+
+    with _writing(path, layer):
+        pyogrio.write_arrow(pa.RecordBatchReader.from_batches(schema, batches()), path, driver=driver, layer=layer,
+                            geometry_name="geometry", geometry_type=kind, crs=crs.to_wkt(), **options)
 
 
-def _geometry_type(frame: pd.DataFrame) -> tuple[str | None, bool]:
-    """Return the kind of geometry of a frame, and whether single parts must be made multiple for it."""
-    if not isinstance(frame, gpd.GeoDataFrame):
-        return None, False
-    kinds = {_TYPES[i] if 0 <= i < len(_TYPES) else "Unknown"
-             for i in np.unique(shapely.get_type_id(frame.geometry.to_numpy())).tolist() if i >= 0}
-    if len(kinds) == 1:
-        return kinds.pop(), False
-    singles = {kind.removeprefix("Multi") for kind in kinds}
-    return (f"Multi{singles.pop()}", True) if len(singles) == 1 else ("Unknown", False)
+def write_table(table: pd.DataFrame, path: Path, *, driver: str, layer: str, options: Mapping[str, str]) -> None:
+    """Write a table without geometry as a further layer of a file.
+
+    Raises
+    ------
+    ExportError
+        GDAL refuses.
+    """
+    with _writing(path, layer):
+        pyogrio.write_dataframe(_plain(table), path, driver=driver, layer=layer, append=False, **options)
+
+
+def made_multiple(shapes: NDArray[np.object_]) -> NDArray[np.object_]:
+    """Return geometries with single ones as multiple ones of one part."""
+    found = shapes.copy()
+    singles = np.isin(shapely.get_type_id(shapes), (0, 1, 3))
+    makers: dict[int, Any] = {0: shapely.multipoints, 1: shapely.multilinestrings, 3: shapely.multipolygons}
+    for row in np.flatnonzero(singles):
+        found[row] = makers[int(shapely.get_type_id(shapes[row]))]([shapes[row]])
+    return found
 
 
 def _plain(block: pd.DataFrame) -> pd.DataFrame:
     """Return a block without categories, which GDAL does not know."""
     words = [name for name, dtype in block.dtypes.items() if isinstance(dtype, pd.CategoricalDtype)]
     return block.assign(**{str(name): block[name].astype(object) for name in words}) if words else block
+
+
+@contextmanager
+def _writing(path: Path, layer: str) -> Iterator[None]:
+    """Let the block write with GDAL's clock stopped; what GDAL refuses becomes a sentence."""
+    # The settings are those of the process, and so is the lock on them.
+    with _SETTINGS, _fixed_date():
+        try:
+            yield
+        except _FOREIGN as error:
+            raise _refused(path, layer, error) from error
 
 
 @contextmanager

@@ -93,8 +93,7 @@ def open_geojson(path: Path | str, names: Sequence[str], members: Mapping[str, o
         The file cannot be written.
     """
     head = json_text({"type": "FeatureCollection", **(members or {})})
-    slots = ",".join(json_text(name).replace("%", "%%") + ":%s" for name in names)
-    template = f'{{"type":"Feature","id":%s,"properties":{{{slots}}},"geometry":%s}}'
+    template = feature_template(names)
     with replace_file(path) as partial, partial.open("w", encoding="utf-8", errors="replace", newline="\n") as file:
         file.write(head[:-1] + ',"features":[')
         before = "\n"
@@ -108,6 +107,12 @@ def open_geojson(path: Path | str, names: Sequence[str], members: Mapping[str, o
 
         yield write
         file.write("\n]}\n")
+
+
+def feature_template(names: Sequence[str]) -> str:
+    """Return the text of a feature with a place for its id, for each property and for its geometry."""
+    slots = ",".join(json_text(name).replace("%", "%%") + ":%s" for name in names)
+    return f'{{"type":"Feature","id":%s,"properties":{{{slots}}},"geometry":%s}}'
 
 
 def id_texts(column: pd.Series[Any]) -> list[str]:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from gis.errors import ExportError
 from layers.exports.bundles import Bundle, StudyLayer, described
-from layers.exports.gdal_files import FIXED_TIME, drafted, write_frame
+from layers.exports.gdal_files import FIXED_TIME, drafted, write_rows, write_table
 from layers.exports.qgis_styles import style_document
 
 _SCHEMA_EXTENSION = """
@@ -62,9 +62,9 @@ def write_geopackage(bundle: Bundle, path: Path | str) -> Path:
             options = {"VERSION": _VERSION, "SPATIAL_INDEX": "YES", "GEOMETRY_NAME": GEOMETRY_COLUMN,
                        "IDENTIFIER": layer.title.to(bundle.language),
                        "DESCRIPTION": described(layer, bundle.target).to(bundle.language)}
-            write_frame(layer.frame, draft, driver="GPKG", layer=layer.name, appends=True, options=options)
+            write_rows(layer.rows, draft, driver="GPKG", layer=layer.name, options=options)
         for table in bundle.tables:
-            write_frame(table.frame, draft, driver="GPKG", layer=table.name, appends=True,
+            write_table(table.frame, draft, driver="GPKG", layer=table.name,
                         options={"IDENTIFIER": table.title.to(bundle.language)})
         try:
             _tell_more(bundle, draft)

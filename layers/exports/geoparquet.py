@@ -6,7 +6,7 @@ import json
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import geopandas as gpd
 import numpy as np
@@ -17,6 +17,9 @@ from numpy.typing import NDArray
 from gis.bilingual import Text
 from gis.errors import ExportError
 from layers.exports.files import replace_file
+
+if TYPE_CHECKING:
+    from pyproj import CRS
 
 TITLE_KEY = b"title_zh"
 """Key of a column's Chinese title among the metadata of its Arrow field."""
@@ -97,7 +100,8 @@ def write_parquet(blocks: Iterable[pd.DataFrame], path: Path | str, *, titles: M
 
 @contextmanager
 def open_parquet(path: Path | str, *, titles: Mapping[str, str], types: Iterable[str] = (),
-                 metadata: Mapping[str, object] | None = None) -> Iterator[Callable[[pd.DataFrame], None]]:
+                 metadata: Mapping[str, object] | None = None,
+                 crs: CRS | None = None) -> Iterator[Callable[[pd.DataFrame], None]]:
     """Write a file block by block, as ``write_parquet`` does.
 
     Parameters
@@ -106,6 +110,8 @@ def open_parquet(path: Path | str, *, titles: Mapping[str, str], types: Iterable
         The file to write; it appears when the block is left without an error.
     titles, types, metadata
         As for ``write_parquet``.
+    crs
+        CRS of the blocks, whose coordinates are then written as they are; None for WGS84, into which they are moved.
 
     Yields
     ------
@@ -127,40 +133,43 @@ def open_parquet(path: Path | str, *, titles: Mapping[str, str], types: Iterable
         def write(block: pd.DataFrame) -> None:
             nonlocal writer
             if writer is None:
-                schema = _schema(block, titles, types, metadata or {})
+                schema = _schema(block, titles, types, metadata or {}, crs)
                 # Numbers seldom repeat: looking for repeats among them costs more time than it saves bytes.
                 words = [field.name for field in schema if pa.types.is_string(field.type)]
                 writer = opened.enter_context(pq.ParquetWriter(
                     partial, schema, compression=_COMPRESSION, compression_level=_LEVEL, use_dictionary=words))
-            columns = [_arrow(block[field.name], field.type) for field in writer.schema]
+            columns = [wkb_as_is(block[field.name]) if crs is not None and field.name == "geometry"
+                       else arrow_column(block[field.name], field.type) for field in writer.schema]
             writer.write_table(pa.Table.from_arrays(columns, schema=writer.schema), row_group_size=max(len(block), 1))
 
         yield write
 
 
 def _schema(block: pd.DataFrame, titles: Mapping[str, str], types: Iterable[str],
-            metadata: Mapping[str, object]) -> Any:
+            metadata: Mapping[str, object], crs: CRS | None) -> Any:
     """Return the Arrow schema of a block: its fields with their titles, and what GeoParquet wants to know."""
     import pyarrow as pa
 
     fields = []
     for name, dtype in block.dtypes.items():
         title = {TITLE_KEY: titles[str(name)].encode()} if str(name) in titles else None
-        fields.append(pa.field(str(name), _arrow_type(dtype), metadata=title))
+        fields.append(pa.field(str(name), arrow_type(dtype), metadata=title))
     members = {key: _json(value) for key, value in metadata.items()}
     if isinstance(block, gpd.GeoDataFrame):
-        members["geo"] = _json(_geo(types))
+        members["geo"] = _json(_geo(types, crs))
     return pa.schema(fields, metadata=members)
 
 
-def _geo(types: Iterable[str]) -> dict[str, object]:
+def _geo(types: Iterable[str], crs: CRS | None) -> dict[str, object]:
     from pyproj import CRS
 
-    column = {"encoding": "WKB", "geometry_types": list(types), "crs": CRS.from_epsg(4326).to_json_dict()}
+    told = (CRS.from_epsg(4326) if crs is None else crs).to_json_dict()
+    column = {"encoding": "WKB", "geometry_types": list(types), "crs": told}
     return {"version": _VERSION, "primary_column": "geometry", "columns": {"geometry": column}}
 
 
-def _arrow_type(dtype: Any) -> Any:
+def arrow_type(dtype: Any) -> Any:
+    """Return the Arrow type of a column; anything but numbers, truth values and geometry is text."""
     import pyarrow as pa
 
     if str(dtype) == "geometry":
@@ -171,21 +180,32 @@ def _arrow_type(dtype: Any) -> Any:
     return {"b": pa.bool_(), "i": pa.int64(), "u": pa.int64(), "f": pa.float64()}.get(kind, pa.string())
 
 
-def _arrow(column: pd.Series[Any], arrow_type: Any) -> Any:
-    """Turn a column into an Arrow array without a loop over its rows, text in odd encodings excepted."""
+def arrow_column(column: pd.Series[Any], kind: Any) -> Any:
+    """Turn a column into an Arrow array without a loop over its rows, text in odd encodings excepted.
+
+    Geometries become WKB in longitude and latitude.
+    """
     import pyarrow as pa
 
     if isinstance(column, gpd.GeoSeries):
         return wkb_in_degrees(column)
     if isinstance(column.dtype, pd.CategoricalDtype):
-        words = _arrow(pd.Series(column.cat.categories, dtype=object), arrow_type)
+        words = arrow_column(pd.Series(column.cat.categories, dtype=object), kind)
         codes = column.cat.codes.to_numpy()
         return words.take(pa.array(codes, mask=codes < 0))
     try:
-        return pa.array(column, type=arrow_type, from_pandas=True)
+        return pa.array(column, type=kind, from_pandas=True)
     except (pa.ArrowTypeError, pa.ArrowInvalid, UnicodeEncodeError):
         said = [None if pd.isna(v) else str(v).encode("utf-8", errors="replace").decode() for v in column]
-        return pa.array(said, type=arrow_type)
+        return pa.array(said, type=kind)
+
+
+def wkb_as_is(geometries: gpd.GeoSeries) -> Any:
+    """Return geometries as WKB in their own coordinates, as an Arrow array of bytes; heights are dropped."""
+    import pyarrow as pa
+
+    flat = shapely.force_2d(np.asarray(geometries.array, dtype=object))
+    return pa.array(shapely.to_wkb(flat, byte_order=1), type=pa.binary(), from_pandas=True)
 
 
 def wkb_in_degrees(geometries: gpd.GeoSeries) -> Any:

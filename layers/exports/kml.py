@@ -19,7 +19,6 @@ from layers.exports.looks import LookRule, rule_of_rows
 from layers.exports.qgis_styles import xml_text
 from layers.exports.targets import in_degrees
 
-_BLOCK = 20_000
 _PX_PER_MM = 3.78
 _ICON = "http://maps.google.com/mapfiles/kml/shapes/placemark_circle.png"
 _TYPES = {"b": "bool", "i": "int", "u": "int", "f": "double"}
@@ -67,8 +66,7 @@ def _write_folder(file: TextIO, bundle: Bundle, layer: StudyLayer) -> None:
     file.write(f"<Folder><name>{_text(layer.title.to(language))}</name>"
                f"<visibility>{int(layer.look.is_shown)}</visibility>"
                f"<description>{_text(described(layer, bundle.target).to(language))}</description>\n")
-    for start in range(0, len(layer.frame), _BLOCK):
-        block = layer.frame.iloc[start:start + _BLOCK]
+    for block in layer.rows.blocks():
         texts, rules = column_texts(block), rule_of_rows(layer.look, block)
         cells = [_cells(name, texts[name]) for name in layer.columns]
         labels = column_texts(block)[layer.look.label_column or layer.id_column].for_csv
@@ -96,9 +94,10 @@ def _unquoted(said: str) -> str:
 
 
 def _schema(layer: StudyLayer, language: Language) -> Iterator[str]:
+    dtypes = layer.rows.head(1).dtypes
     yield f'<Schema name="{layer.name}" id="schema-{layer.name}">\n'
     for name in layer.columns:
-        kind = _TYPES.get(getattr(layer.frame[name].dtype, "kind", "O"), "string")
+        kind = _TYPES.get(getattr(dtypes[name], "kind", "O"), "string")
         title = layer.titles.get(name, "") if language == "zh" else ""
         shown = f"<displayName>{_text(title)}</displayName>" if title else ""
         yield f'<SimpleField type="{kind}" name={quoteattr(name)}>{shown}</SimpleField>\n'

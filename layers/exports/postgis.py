@@ -13,7 +13,8 @@ import shapely
 
 from gis.errors import ExportError
 from layers.exports.bundles import Bundle, StudyLayer, StudyTable, described
-from layers.exports.gdal_files import geometry_kind
+from layers.exports.gdal_files import made_multiple
+from layers.exports.layer_rows import common_type
 from layers.postgis_connection import POSTGIS_SCHEMA, address_of, driver, reason_of
 
 if TYPE_CHECKING:
@@ -109,18 +110,19 @@ def _replaceable(cursor: Cursor[Any], schema: str) -> list[str]:
 def _write_layer(cursor: Cursor[Any], bundle: Bundle, layer: StudyLayer, table: Identifier, home: str) -> None:
     from psycopg import sql
 
-    kind, srid = geometry_kind(layer.frame), bundle.target.epsg
+    (kind, is_multi), srid = common_type(layer.rows.geometry_types), bundle.target.epsg
     declared = "Geometry" if kind == "Unknown" else kind
-    columns = _columns(layer.frame[layer.columns], layer.id_column)
+    identity = layer.rows.column(layer.id_column)
+    key = layer.id_column if identity.is_unique and identity.notna().all() else ""
+    columns = _columns(layer.rows.head(1)[layer.columns], key)
     columns.append(sql.SQL("{} {}.geometry({}, {})").format(
         sql.Identifier("geom"), sql.Identifier(home), sql.SQL(declared), sql.Literal(srid)))
     cursor.execute(sql.SQL("CREATE TABLE {} ({})").format(table, sql.SQL(", ").join(columns)))
     text = described(layer, bundle.target)
     _comment(cursor, table, f"{text.zh}; {text.en}", layer.titles)
     with cursor.copy(sql.SQL("COPY {} FROM STDIN").format(table)) as copy:
-        for start in range(0, len(layer.frame), _BLOCK):
-            block = layer.frame.iloc[start:start + _BLOCK]
-            for row in zip(*_values(block[layer.columns]), _ewkb(block, kind, srid), strict=True):
+        for block in layer.rows.blocks(_BLOCK):
+            for row in zip(*_values(block[layer.columns]), _ewkb(block, srid, is_multi=is_multi), strict=True):
                 copy.write_row(row)
     cursor.execute(sql.SQL("CREATE INDEX ON {} USING gist (geom)").format(table))
     cursor.execute(sql.SQL("ANALYZE {}").format(table))
@@ -143,7 +145,7 @@ def _columns(frame: pd.DataFrame, key: str) -> list[Any]:
     found = []
     for name, dtype in frame.dtypes.items():
         declared = _TYPES.get(getattr(dtype, "kind", "O"), "text")
-        suffix = " PRIMARY KEY" if name == key and frame[name].is_unique and frame[name].notna().all() else ""
+        suffix = " PRIMARY KEY" if name == key else ""
         found.append(sql.SQL("{} {}").format(sql.Identifier(str(name)), sql.SQL(declared + suffix)))
     return found
 
@@ -172,17 +174,8 @@ def _value(value: object) -> object:
     return value.replace("\0", "").encode("utf-8", "replace").decode() if isinstance(value, str) else value
 
 
-def _ewkb(block: gpd.GeoDataFrame, kind: str, srid: int) -> list[str | None]:
+def _ewkb(block: gpd.GeoDataFrame, srid: int, *, is_multi: bool) -> list[str | None]:
     given = np.asarray(block.geometry.array, dtype=object)
-    if kind.startswith("Multi"):
-        given = np.array([_multiple(geometry, kind) for geometry in given], dtype=object)
+    given = made_multiple(given) if is_multi else given
     found: list[str | None] = shapely.to_wkb(shapely.set_srid(given, srid), hex=True, include_srid=True).tolist()
     return found
-
-
-def _multiple(geometry: Any, kind: str) -> Any:
-    if geometry is None or geometry.geom_type == kind:
-        return geometry
-    make: Any = {"MultiPolygon": shapely.multipolygons, "MultiLineString": shapely.multilinestrings,
-                 "MultiPoint": shapely.multipoints}[kind]
-    return make([geometry])

@@ -103,7 +103,7 @@ def _layer(bundle: Bundle, layer: StudyLayer, geopackage: str) -> ET.Element:
     found = ET.Element("maplayer", type="vector", geometry=geometry_words(layer)[0], autoRefreshEnabled="0",
                        hasScaleBasedVisibilityFlag="0", simplifyDrawingHints="1", simplifyMaxScale="1",
                        labelsEnabled="0", readOnly="0")
-    _box(ET.SubElement(found, "extent"), layer.frame.total_bounds.tolist())
+    _box(ET.SubElement(found, "extent"), layer.rows.bounds)
     ET.SubElement(found, "id").text = _layer_id(layer)
     ET.SubElement(found, "datasource").text = _source(layer, geopackage)
     ET.SubElement(found, "layername").text = xml_text(layer.title.to(language))
@@ -129,7 +129,7 @@ def _layer_id(layer: StudyLayer) -> str:
 
 
 def _bounds(layers: Sequence[StudyLayer]) -> list[float]:
-    boxes = np.array([layer.frame.total_bounds for layer in layers])
+    boxes = np.array([layer.rows.bounds for layer in layers])
     low, high = np.nanmin(boxes[:, :2], axis=0), np.nanmax(boxes[:, 2:], axis=0)
     margin = (high - low) * _MARGIN
     return [*(low - margin).tolist(), *(high + margin).tolist()]

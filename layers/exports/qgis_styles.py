@@ -9,7 +9,7 @@ from xml.etree import ElementTree as ET
 
 from gis.bilingual import Language
 from layers.exports.bundles import StudyLayer
-from layers.exports.gdal_files import geometry_kind
+from layers.exports.layer_rows import common_type
 from layers.exports.looks import LookRule, expression
 
 QGIS_VERSION = "3.22.0"
@@ -17,6 +17,7 @@ QGIS_VERSION = "3.22.0"
 
 Kind = Literal["marker", "line", "fill"]
 _NOT_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+_SAMPLE = 200
 _GEOMETRIES: Mapping[Kind, tuple[str, str]] = {
     "marker": ("Point", "0"), "line": ("Line", "1"), "fill": ("Polygon", "2"),
 }
@@ -29,9 +30,9 @@ def xml_text(value: object) -> str:
 
 def symbol_kind(layer: StudyLayer) -> Kind:
     """Return what kind of symbol the features of a layer need."""
-    declared = geometry_kind(layer.frame)
+    declared, _ = common_type(layer.rows.geometry_types)
     if declared == "Unknown":
-        declared = next((g.geom_type for g in layer.frame.geometry if g is not None), "Point")
+        declared = next((g.geom_type for g in layer.rows.head(_SAMPLE).geometry if g is not None), "Point")
     if declared.endswith("Polygon"):
         return "fill"
     return "line" if "Line" in declared else "marker"

@@ -9,10 +9,12 @@ from __future__ import annotations
 import os
 import re
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
+import geopandas as gpd
 import numpy as np
 import pandas as pd
 import shapely
@@ -20,7 +22,8 @@ import shapely
 from gis.errors import ExportError
 from layers.exports.bundles import Bundle, StudyLayer
 from layers.exports.files import replace_file
-from layers.exports.gdal_files import FIXED_TIME, write_frame
+from layers.exports.gdal_files import FIXED_TIME, ROWS_PER_BLOCK, write_rows
+from layers.exports.layer_rows import BLOCK, Rows
 from layers.exports.tables import write_csv
 
 Encoding = Literal["gbk", "utf-8"]
@@ -61,10 +64,10 @@ def write_shapefiles(bundle: Bundle, folder: Path | str, *, encoding: Encoding =
     written, rows = [], []
     for layer in bundle.layers:
         names = short_names(layer.columns)
-        frame, changed = _fitted(layer, encoding)
-        _check_size(layer, frame, encoding, largest_file)
+        fitted = _FittedRows(layer.rows, names, encoding)
+        changed = _measured(layer, fitted, encoding, largest_file)
         path = Path(folder) / f"{layer.name}{bundle.target.suffix}.shp"
-        _write(frame.rename(columns=names), path, encoding)
+        _write(fitted, path, encoding)
         written.append(path)
         rows += [{"file": path.name, "field": names[column], "name": column, "title_zh": layer.titles.get(column, ""),
                   "n_cut": changed[column][0], "n_unencodable": changed[column][1]} for column in layer.columns]
@@ -108,22 +111,46 @@ def _abbreviated(column: str) -> str:
     return "_".join(words)
 
 
-def _fitted(layer: StudyLayer, encoding: Encoding) -> tuple[Any, dict[str, tuple[int, int]]]:
-    """Return a layer's frame with text that fits; by column, how many values were cut, and how many have a ``?``."""
-    changed = dict.fromkeys(layer.columns, (0, 0))
-    fitted = {}
-    for column in layer.columns:
-        given = layer.frame[column]
-        if getattr(given.dtype, "kind", "O") in "biuf":
-            continue
-        codes, words = pd.factorize(given)
-        made = [_fit(str(word), encoding) for word in words]
-        counts = np.bincount(codes[codes >= 0], minlength=len(made)) if len(made) else np.zeros(0, dtype=int)
-        changed[column] = (sum(int(n) for n, m in zip(counts, made, strict=True) if m[1]),
-                           sum(int(n) for n, m in zip(counts, made, strict=True) if m[2]))
-        texts = np.array([*(m[0] for m in made), None], dtype=object)
-        fitted[column] = pd.Series(texts[codes], index=given.index, dtype=object)
-    return layer.frame.assign(**fitted), changed
+@dataclass(frozen=True, eq=False, slots=True)
+class _FittedRows:
+    """The features of a layer under short names, with text that a Shapefile holds."""
+
+    given: Rows
+    names: Mapping[str, str]
+    encoding: Encoding
+
+    def __len__(self) -> int:
+        return len(self.given)
+
+    def head(self, n_rows: int) -> gpd.GeoDataFrame:
+        return self._fitted(self.given.head(n_rows))
+
+    def blocks(self, n_rows: int = BLOCK) -> Iterator[gpd.GeoDataFrame]:
+        return map(self._fitted, self.given.blocks(n_rows))
+
+    @property
+    def geometry_types(self) -> frozenset[str]:
+        return self.given.geometry_types
+
+    def _fitted(self, block: gpd.GeoDataFrame) -> gpd.GeoDataFrame:
+        fitted = {name: _texts(block[name], self.encoding)[0] for name in self.names if not _is_plain(block[name])}
+        return block.assign(**fitted).rename(columns=dict(self.names))
+
+
+def _is_plain(column: pd.Series[Any]) -> bool:
+    return getattr(column.dtype, "kind", "O") in "biuf"
+
+
+def _texts(column: pd.Series[Any], encoding: Encoding) -> tuple[pd.Series[Any], int, int, int]:
+    """Return a column as text that fits; how many values were cut, how many have a ``?``, and the most bytes."""
+    codes, words = pd.factorize(column)
+    made = [_fit(str(word), encoding) for word in words]
+    counts = np.bincount(codes[codes >= 0], minlength=len(made)).tolist() if made else []
+    n_cut = sum(n for n, m in zip(counts, made, strict=True) if m[1])
+    n_lost = sum(n for n, m in zip(counts, made, strict=True) if m[2])
+    width = max((len(m[0].encode(encoding)) for n, m in zip(counts, made, strict=True) if n), default=1)
+    texts = np.array([*(m[0] for m in made), None], dtype=object)
+    return pd.Series(texts[codes], index=column.index, dtype=object), n_cut, n_lost, width
 
 
 def _fit(text: str, encoding: Encoding) -> tuple[str, bool, bool]:
@@ -136,17 +163,25 @@ def _fit(text: str, encoding: Encoding) -> tuple[str, bool, bool]:
     return held[:_WIDEST_TEXT].decode(encoding, errors="ignore"), True, known != text
 
 
-def _check_size(layer: StudyLayer, frame: Any, encoding: Encoding, largest_file: int) -> None:
-    geometries = frame.geometry.to_numpy()
-    n_parts = int(shapely.get_num_geometries(geometries).sum()) + int(shapely.get_num_interior_rings(geometries).sum())
-    shp = 100 + 60 * len(frame) + 4 * n_parts + 16 * int(shapely.get_num_coordinates(geometries).sum())
-    width = 1
-    for column in layer.columns:
-        texts = frame[column]
-        is_number = getattr(texts.dtype, "kind", "O") in "biuf"
-        width += _NUMBER_WIDTH if is_number else max(
-            (len(str(t).encode(encoding)) for t in pd.unique(texts.dropna())), default=1)
-    dbf = 32 * (len(layer.columns) + 1) + width * len(frame)
+def _measured(layer: StudyLayer, rows: _FittedRows, encoding: Encoding,
+              largest_file: int) -> dict[str, tuple[int, int]]:
+    """Return by column how many values must be cut and how many have a ``?``; refuse a layer that is too large."""
+    changed = dict.fromkeys(layer.columns, (0, 0))
+    widths = dict.fromkeys(layer.columns, 1)
+    shp = 100
+    for block in layer.rows.blocks(ROWS_PER_BLOCK):
+        geometries = block.geometry.to_numpy()
+        n_parts = int(shapely.get_num_geometries(geometries).sum())
+        n_parts += int(shapely.get_num_interior_rings(geometries).sum())
+        shp += 60 * len(block) + 4 * n_parts + 16 * int(shapely.get_num_coordinates(geometries).sum())
+        for column in layer.columns:
+            if _is_plain(block[column]):
+                widths[column] = _NUMBER_WIDTH
+                continue
+            _, n_cut, n_lost, width = _texts(block[column], encoding)
+            changed[column] = (changed[column][0] + n_cut, changed[column][1] + n_lost)
+            widths[column] = max(widths[column], width)
+    dbf = 32 * (len(layer.columns) + 1) + (1 + sum(widths.values())) * len(rows)
     if max(shp, dbf) > largest_file:
         raise ExportError(
             f"layer {layer.name} would take {max(shp, dbf) / 1e9:.1f} GB as a Shapefile, which ends at "
@@ -154,16 +189,17 @@ def _check_size(layer: StudyLayer, frame: Any, encoding: Encoding, largest_file:
             f"图层 {layer.name} 写成 Shapefile 约需 {max(shp, dbf) / 1e9:.1f} GB，超过该格式"
             f"上限 {largest_file / 1e9:.1f} GB；请改用 gpkg 或 fgb",
         )
+    return changed
 
 
-def _write(frame: Any, path: Path, encoding: Encoding) -> None:
+def _write(rows: _FittedRows, path: Path, encoding: Encoding) -> None:
     """Write the parts of a Shapefile in a folder beside and move them, the geometry last."""
     name = {"gbk": "GBK", "utf-8": "UTF-8"}[encoding]
     with (replace_file(path.with_suffix(".prj")) as partial,
           tempfile.TemporaryDirectory(prefix=".draft-", dir=path.parent) as folder):
         options = {"DBF_DATE_LAST_UPDATE": FIXED_TIME[:10], "RESIZE": "YES", "2GB_LIMIT": "YES"}
-        write_frame(frame, Path(folder) / path.name, driver="ESRI Shapefile", layer=path.stem, encoding=name,
-                    options=options)
+        write_rows(rows, Path(folder) / path.name, driver="ESRI Shapefile", layer=path.stem, encoding=name,
+                   options=options)
         os.replace(Path(folder) / f"{path.stem}.prj", partial)  # noqa: PTH105 - the atomic call
         for ending in _SIDECARS:
             made = Path(folder) / f"{path.stem}{ending}"

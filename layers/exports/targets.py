@@ -181,3 +181,24 @@ def in_degrees(frame: gpd.GeoDataFrame, target: Target) -> NDArray[np.object_]:
     """
     geometries = frame.geometry if target.has_degrees else to_wgs84_frame(frame).geometry
     return np.asarray(geometries.array, dtype=object)
+
+
+def place_titles(target: Target) -> tuple[Text, Text]:
+    """Return the headings of the coordinates of a feature in a table, which name their CRS."""
+    titles = (Text(zh="经度", en="longitude"), Text(zh="纬度", en="latitude")) if target.has_degrees else (
+        Text(zh="东坐标_米", en="easting_m"), Text(zh="北坐标_米", en="northing_m"))
+    crs = "GCJ-02" if target.is_gcj02 else target.key
+    first, second = (Text(zh=f"{title.zh}（{crs}）", en=f"{title.en} ({crs})") for title in titles)
+    return first, second
+
+
+def places_of(frame: gpd.GeoDataFrame, target: Target) -> NDArray[np.float64]:
+    """Return a point inside each feature of a placed frame, for a table: seven decimals of a degree, or centimetres.
+
+    Returns
+    -------
+    ndarray
+        Shape (rows, 2), easting or longitude first; NaN where there is no geometry.
+    """
+    points = shapely.point_on_surface(np.asarray(frame.geometry.array, dtype=object))
+    return np.round(np.column_stack([shapely.get_x(points), shapely.get_y(points)]), 7 if target.has_degrees else 2)

@@ -10,12 +10,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
-import shapely
 
-from gis.bilingual import Text
 from gis.errors import ExportError
 from layers.exports.bundles import Bundle, StudyLayer, StudyTable
 from layers.exports.files import replace_file
+from layers.exports.targets import place_titles, places_of
 
 if TYPE_CHECKING:
     from xlsxwriter.format import Format
@@ -93,28 +92,25 @@ def _xlsxwriter() -> Any:
 
 def _check_rows(layers: Sequence[StudyLayer]) -> None:
     for layer in layers:
-        if len(layer.frame) > MOST_ROWS:
+        if len(layer.rows) > MOST_ROWS:
             raise ExportError(
-                f"layer {layer.name} has {len(layer.frame)} rows and a sheet holds {MOST_ROWS}; export it as gpkg",
-                f"图层 {layer.name} 有 {len(layer.frame)} 行，而一张工作表最多 {MOST_ROWS} 行；请改用 gpkg",
+                f"layer {layer.name} has {len(layer.rows)} rows and a sheet holds {MOST_ROWS}; export it as gpkg",
+                f"图层 {layer.name} 有 {len(layer.rows)} 行，而一张工作表最多 {MOST_ROWS} 行；请改用 gpkg",
             )
 
 
 def _write_layer(book: Workbook, bundle: Bundle, layer: StudyLayer) -> None:
     language = bundle.language
     headings = [layer.titles.get(c, c) if language == "zh" else c for c in layer.columns]
-    places = (Text(zh="经度", en="longitude"), Text(zh="纬度", en="latitude")) if bundle.target.has_degrees else (
-        Text(zh="东坐标_米", en="easting_m"), Text(zh="北坐标_米", en="northing_m"))
-    crs = "GCJ-02" if bundle.target.is_gcj02 else bundle.target.key
-    headings += [f"{place.to(language)}（{crs}）" if language == "zh" else f"{place.en} ({crs})" for place in places]
-    points = shapely.get_coordinates(shapely.point_on_surface(layer.frame.geometry.to_numpy()))
-    rounded = np.round(points, 7 if bundle.target.has_degrees else 2)
-    sheet = _sheet(book, layer.title.to(language), headings, _widths(layer.frame[layer.columns].head(_SAMPLE)))
-    for start in range(0, len(layer.frame), _BLOCK):
-        block = layer.frame.iloc[start:start + _BLOCK]
-        columns = [_cells(block[name], bundle) for name in layer.columns]
-        _write_rows(sheet, start + 1, [*columns, *rounded[start:start + _BLOCK].T.tolist()], {})
-    sheet.autofilter(0, 0, max(len(layer.frame), 1), len(headings) - 1)
+    headings += [title.to(language) for title in place_titles(bundle.target)]
+    sheet = _sheet(book, layer.title.to(language), headings, _widths(layer.rows.head(_SAMPLE)[layer.columns]))
+    first = 1
+    for block in layer.rows.blocks(_BLOCK):
+        places = [pd.Series(axis) for axis in places_of(block, bundle.target).T]
+        columns = [_cells(column, bundle) for column in (*(block[name] for name in layer.columns), *places)]
+        _write_rows(sheet, first, columns, {})
+        first += len(block)
+    sheet.autofilter(0, 0, max(len(layer.rows), 1), len(headings) - 1)
 
 
 def _write_table(book: Workbook, bundle: Bundle, table: StudyTable) -> None:

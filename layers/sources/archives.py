@@ -22,6 +22,7 @@ from pathlib import Path, PurePosixPath
 
 from gis.bilingual import Text
 from gis.errors import LayerError, LayerNotFoundError, UsageError
+from layers.sources import geodatabase
 from layers.sources.files import reason_of
 from layers.types import LayerSpec
 
@@ -50,6 +51,29 @@ class Member:
         return PurePosixPath(self.name)
 
 
+@dataclass(frozen=True, slots=True)
+class DataSet:
+    """What an archive holds that can be read: one file with those that belong to it, or a geodatabase."""
+
+    path: PurePosixPath
+    """Its file or, for a geodatabase, its folder, inside the archive."""
+
+    parts: tuple[Member, ...]
+    """The files to unpack."""
+
+    is_folder: bool = False
+
+    @property
+    def file_name(self) -> str:
+        """What it is unpacked as."""
+        name = self.path.name
+        return f"{name.removesuffix('.gdb')}.gdb" if self.is_folder else name
+
+    def is_called(self, name: str) -> bool:
+        """Tell whether a study may mean it by ``name``: its name with or without ending, or its path."""
+        return name in (self.path.stem, self.path.name, str(self.path))
+
+
 @contextmanager
 def unpacked(path: Path, spec: LayerSpec) -> Iterator[tuple[Path, str, Text]]:
     """Unpack the data set that a spec wants, for as long as it is read.
@@ -59,12 +83,13 @@ def unpacked(path: Path, spec: LayerSpec) -> Iterator[tuple[Path, str, Text]]:
     path
         The archive.
     spec
-        ``table`` names the data set where the archive holds several ("地块" or "地块.shp").
+        ``table`` names the data set where the archive holds several ("地块" or "地块.shp"), and the layer in it where
+        that holds several too ("规划.gdb/地块").
 
     Yields
     ------
     tuple
-        The unpacked file, the ``table`` that is left to be looked for inside it, and a note.
+        The unpacked file (a geodatabase: folder), the ``table`` that is left to be looked for inside it, and a note.
 
     Raises
     ------
@@ -82,13 +107,14 @@ def unpacked(path: Path, spec: LayerSpec) -> Iterator[tuple[Path, str, Text]]:
         _check_names(members, path, spec.name)
         _check_size(members, path, spec)
         chosen, table = _chosen(members, path, spec)
-        family = [member for member in members if member.path.parent == chosen.path.parent
-                  and member.path.name.split(".")[0] == chosen.path.name.split(".")[0]]
-        for member in family:
-            _unpack(archive, member, Path(folder), path, spec.name)
-        note = Text(zh=f"读取压缩包中的 {chosen.name}", en=f"read {chosen.name} from the archive")
+        place = Path(folder) / chosen.file_name
+        if chosen.is_folder:
+            place.mkdir()
+        for member in chosen.parts:
+            _unpack(archive, member, place if chosen.is_folder else Path(folder), path, spec.name)
+        note = Text(zh=f"读取压缩包中的 {chosen.path}", en=f"read {chosen.path} from the archive")
         # The other letter case of a part (.DBF beside .shp) is for GDAL to find.
-        yield Path(folder) / chosen.path.name, table, note
+        yield place, table, note
 
 
 def check_archive(path: Path, spec: LayerSpec) -> None:
@@ -162,23 +188,41 @@ def _positive(spec: LayerSpec, key: str, default: int) -> float:
                      f"图层 {spec.name!r}：选项 {key} 须为正数，现为 {value!r}")
 
 
-def _chosen(members: list[Member], path: Path, spec: LayerSpec) -> tuple[Member, str]:
+def _data_sets(members: list[Member]) -> list[DataSet]:
+    """Return what can be read, in the order of the archive, geodatabases last."""
+    folders = geodatabase.folders_in(member.name for member in members)
+    files = [member for member in members if not member.name.startswith("__MACOSX/") and
+             member.path.parent not in folders]
+    found = []
+    for member in files:
+        if member.path.suffix.lower() in _READABLE:
+            stem = member.path.name.split(".")[0]
+            found.append(DataSet(member.path, tuple(part for part in files if part.path.parent == member.path.parent
+                                                    and part.path.name.split(".")[0] == stem)))
+    return found + [DataSet(folder, tuple(part for part in members if part.path.parent == folder), is_folder=True)
+                    for folder in sorted(folders)]
+
+
+def _chosen(members: list[Member], path: Path, spec: LayerSpec) -> tuple[DataSet, str]:
     """Return the data set to read and the table that is left to look for inside it."""
-    there = [member for member in members if member.path.suffix.lower() in _READABLE
-             and not member.name.startswith("__MACOSX/")]
-    named = [member for member in there if spec.table in (member.path.stem, member.path.name, member.name)]
+    there = _data_sets(members)
+    named = [one for one in there if one.is_called(spec.table)]
     if len(named) == 1:
         return named[0], ""
     if len(there) == 1:
         return there[0], spec.table
-    known = ", ".join(member.name for member in there[:20])
+    outer, _, inner = spec.table.rpartition("/")
+    within = [one for one in there if outer and one.is_called(outer)]
+    if len(within) == 1:
+        return within[0], inner
+    known = ", ".join(str(one.path) for one in there[:20])
     if not there:
         inside = ", ".join(member.name for member in members[:10]) or "nothing"
         raise LayerNotFoundError(
             f"layer {spec.name!r}: {path} holds no data set that can be read; it holds: {inside}; pack a shapefile, "
-            "GeoPackage, GeoJSON, KML, CSV or XLSX",
+            "GeoPackage, file geodatabase, GeoJSON, KML, CSV or XLSX",
             f"图层 {spec.name!r}：{path} 中没有可读取的数据；其内容：{inside}；请打包 Shapefile、GeoPackage、"
-            "GeoJSON、KML、CSV 或 XLSX",
+            "文件地理数据库、GeoJSON、KML、CSV 或 XLSX",
         )
     raise LayerNotFoundError(
         f"layer {spec.name!r}: {path} holds several data sets ({known}); name one as table under "

@@ -12,11 +12,11 @@ from pathlib import Path
 from gis.errors import LayerError, LayerNotFoundError
 from layers.types import LayerSpec
 
-_HEAD_BYTES = 512
+_HEAD_BYTES = 4096
 _BLOCK_BYTES = 1 << 20
-_ZIP, _SHAPE, _SQLITE, _FLAT, _PARQUET, _EXCEL, _HTML, _XML, _JSON, _PDF, _TIFF = (
+_ZIP, _SHAPE, _SQLITE, _FLAT, _PARQUET, _EXCEL, _HTML, _XML, _JSON, _PDF, _TIFF, _VRT = (
     "ZIP", "Shapefile", "SQLite/GeoPackage", "FlatGeobuf", "Parquet", "Excel 97 (.xls)", "HTML", "XML/KML", "JSON",
-    "PDF", "GeoTIFF",
+    "PDF", "GeoTIFF", "VRT",
 )
 _BEGINNINGS: tuple[tuple[bytes, str], ...] = (
     (b"PK\x03\x04", _ZIP), (b"PK\x05\x06", _ZIP), (b"\x00\x00\x27\x0a", _SHAPE), (b"SQLite format 3\x00", _SQLITE),
@@ -26,7 +26,11 @@ _BEGINNINGS: tuple[tuple[bytes, str], ...] = (
 _EXPECTED = {
     ".gpkg": _SQLITE, ".fgb": _FLAT, ".shp": _SHAPE, ".parquet": _PARQUET, ".geoparquet": _PARQUET, ".xlsx": _ZIP,
     ".zip": _ZIP, ".kmz": _ZIP, ".geojson": _JSON, ".json": _JSON, ".kml": _XML, ".tif": _TIFF, ".tiff": _TIFF,
+    ".vrt": _VRT,
 }
+_POINTERS = (b"<ogrvrtdatasource", b"<ogrwfsdatasource", b"<gdal_wms", b"<gdal_wmts", b"<wcs_gdal", b"<wmt_ms_cap",
+             b"<wms_capab", b"<capabilities", b'"stac_version"')
+"""What GDAL takes, whatever the file is called, for the address of data elsewhere, in a network too."""
 _TABLES = (".csv", ".tsv", ".txt")
 
 
@@ -59,11 +63,8 @@ def existing_file(spec: LayerSpec) -> Path:
             f"请检查方案文件 [layers.{spec.name}] 下的 path",
         )
     if path.is_dir():
-        hint_en, hint_zh = (("a file geodatabase is a folder; export the layer as GeoPackage",
-                             "文件地理数据库是文件夹；请将图层导出为 GeoPackage") if path.suffix.lower() == ".gdb"
-                            else ("name one file in it as path", "请用 path 指明其中的一个文件"))
-        raise LayerError(f"layer {spec.name!r}: {path} is a folder, not a file; {hint_en}",
-                         f"图层 {spec.name!r}：{path} 是文件夹，不是文件；{hint_zh}")
+        raise LayerError(f"layer {spec.name!r}: {path} is a folder, not a file; name one file in it as path",
+                         f"图层 {spec.name!r}：{path} 是文件夹，不是文件；请用 path 指明其中的一个文件")
     check_content(path, spec.name)
     return path
 
@@ -102,7 +103,7 @@ def sha256_of(files: Sequence[str]) -> str:
 
 
 def check_content(path: Path, name: str, shown: str = "") -> None:
-    """Raise where a file is empty or begins like another format than its name says.
+    """Raise where a file is empty, begins like another format than its name says, or points to data elsewhere.
 
     Parameters
     ----------
@@ -129,9 +130,14 @@ def check_content(path: Path, name: str, shown: str = "") -> None:
         raise LayerError(f"layer {name!r}: {shown} is empty (0 bytes); copy or export the file again",
                          f"图层 {name!r}：{shown} 是空文件（0 字节）；请重新复制或导出")
     found, suffix = format_of(head), path.suffix.lower()
+    if found in ("", _XML, _JSON) and any(pointer in head.lower() for pointer in _POINTERS):
+        raise LayerError(
+            f"layer {name!r}: {shown} holds no data, only where other data lie; name those data themselves as path",
+            f"图层 {name!r}：{shown} 不含数据，只写明数据在别处；请用 path 直接指明数据文件",
+        )
     expected = _EXPECTED.get(suffix)
-    is_wrong = bool(found) and (found != expected if expected else suffix in _TABLES and found not in ("", _JSON))
-    if is_wrong:
+    is_unfit = found == _VRT or (suffix in _TABLES and found not in ("", _JSON))
+    if found and (found != expected if expected else is_unfit):
         says = expected or "text"
         raise LayerError(
             f"layer {name!r}: {shown} is named like {says} but holds {found}; export it again in the format that its "
@@ -147,6 +153,8 @@ def format_of(head: bytes) -> str:
         if head.startswith(beginning):
             return name
     text = head.removeprefix(b"\xef\xbb\xbf").lstrip().lower()
+    if b"<vrtdataset" in text:
+        return _VRT
     if text.startswith((b"<!doctype html", b"<html")):
         return _HTML
     if text.startswith((b"<?xml", b"<kml")):

@@ -1,6 +1,6 @@
-"""Vector files: GeoJSON, GeoPackage, Shapefile, FlatGeobuf, KML and what else GDAL reads; GeoParquet; tables.
+"""Vector files: GeoJSON, GeoPackage, Shapefile, FlatGeobuf, KML, geodatabases and what else GDAL reads; GeoParquet.
 
-Any of them may be in a zip (``layers.sources.archives``, whose options apply). CSV and XLSX are
+Tables too. Any of them may be in a zip (``layers.sources.archives``, whose options apply). CSV and XLSX are
 tables with coordinates (``layers.sources.table_file``, whose options apply).
 """
 
@@ -22,18 +22,20 @@ from gis.errors import DataError, LayerError, LayerNotFoundError, SchemaError, U
 from layers.sources import archives, table_file
 from layers.sources.coordinate_table import COORDINATE_KEYS, read_table
 from layers.sources.files import check_content, existing_file, gdal_silence, not_a_vector_file
+from layers.sources.geodatabase import files_of, is_geodatabase
 from layers.sources.geoparquet_file import GeoParquet, opened, read_geoparquet
+from layers.sources.kml_overlays import without_overlays
 from layers.sources.row_filter import bad_condition, rows_where
 from layers.sources.shapefile import parts_of, read_shapefile
 from layers.sources.text_file import in_utf8
 from layers.sources.types import LoadContext, RawVector
-from layers.types import LayerSpec
+from layers.types import LayerSpec, Remark
 
 Frame = TypeVar("Frame", bound=pd.DataFrame)
 
 _PARQUET = (".parquet", ".geoparquet")
 _TEXT = (".geojson", ".json", ".kml")
-_ALWAYS_UTF8 = (".gpkg", ".fgb", *_PARQUET)
+_ALWAYS_UTF8 = (".gpkg", ".fgb", ".gdb", *_PARQUET)
 _NO_ROWS = Text(zh="图层中没有要素", en="the layer holds no features")
 
 
@@ -43,8 +45,8 @@ def read(spec: LayerSpec, context: LoadContext) -> RawVector:
     Parameters
     ----------
     spec
-        ``path``; ``table`` where the file holds several layers; ``where``, a condition on the file's
-        own columns; ``encoding``; ``columns``, pairs of our name and the file's.
+        ``path``, a file or the folder of a file geodatabase; ``table`` where it holds several layers; ``where``, a
+        condition on the file's own columns; ``encoding``; ``columns``, pairs of our name and the file's.
     context
         Not needed here.
 
@@ -66,7 +68,9 @@ def read(spec: LayerSpec, context: LoadContext) -> RawVector:
         A column that ``columns`` names is not there.
     """
     del context
-    path = existing_file(spec)
+    path = Path(spec.path)
+    # Whether the folder is a geodatabase is found out where its files are listed.
+    path = path if is_geodatabase(path) else existing_file(spec)
     raw = _from_archive(path, spec) if path.suffix.lower() in archives.SUFFIXES else _from_file(path, spec)
     if not raw.n_read:
         raw = dataclasses.replace(raw, reading_notes=(*raw.reading_notes, _NO_ROWS))
@@ -77,7 +81,8 @@ def _from_archive(path: Path, spec: LayerSpec) -> RawVector:
     with archives.unpacked(path, spec) as (inner, table, note):
         shown = f"{path}/{inner.name}"
         try:
-            check_content(inner, spec.name, shown)
+            if not inner.is_dir():
+                check_content(inner, spec.name, shown)
             raw = _from_file(inner, dataclasses.replace(spec, path=str(inner), table=table))
         except DataError as error:
             # The user knows the archive, not the folder that it was unpacked to.
@@ -92,21 +97,30 @@ def _from_file(path: Path, spec: LayerSpec) -> RawVector:
     if suffix in table_file.SUFFIXES:
         return read_table(path, spec)
     notes: tuple[Text, ...] = ()
+    remarks: tuple[Remark, ...] = ()
+    files: tuple[Path, ...] = (path,)
     if suffix == ".shp":
         _check_stem(path, spec)
         frame, notes = read_shapefile(path, spec)
+        files = tuple(parts_of(path).values())
     elif suffix in _PARQUET:
         _check_stem(path, spec)
         frame = _read_parquet(path, spec)
     elif suffix in _TEXT:
         with tempfile.TemporaryDirectory() as folder:
             readable, notes = in_utf8(path, spec, Path(folder))
+            # What an odd encoding hid shows in the copy.
+            check_content(readable, spec.name, str(path))
             frame = _read_ogr(readable, dataclasses.replace(spec, encoding=""), path)
+            if suffix == ".kml":
+                frame, remarks = without_overlays(frame, readable, path, spec.name)
     else:
+        files = files_of(path, spec) if is_geodatabase(path) else files
         frame = _read_ogr(path, spec, path)
     notes += _encoding_notes(path, spec)
-    files = tuple(str(part) for part in parts_of(path).values()) if suffix == ".shp" else (str(path),)
-    return RawVector(frame=frame.reset_index(drop=True), n_read=len(frame), files=files, reading_notes=notes)
+    n_read = len(frame) + len(remarks)
+    return RawVector(frame=frame if remarks else frame.reset_index(drop=True), n_read=n_read, remarks=remarks,
+                     files=tuple(map(str, files)), reading_notes=notes)
 
 
 def _encoding_notes(path: Path, spec: LayerSpec) -> tuple[Text, ...]:

@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import rasterio
+import rasterio.shutil
 import shapely
 from affine import Affine
 
@@ -217,6 +218,33 @@ def test_archives_are_looked_into(tmp_path: Path) -> None:
     shutil.rmtree(inside)
     (one,) = scan(tmp_path).proposals
     assert (one.spec.name, Path(one.spec.path).name) == ("parcels", "交付.zip")
+
+
+def test_feature_classes_are_told_apart_in_a_folder_and_in_an_archive(tmp_path: Path) -> None:
+    database = tmp_path / "现状.gdb"
+    for name, columns in (("通信基站", {"基站名称": [f"基站{n}" for n in range(40)]}),
+                          ("变电站", {"站名": [f"站{n}" for n in range(40)], "电压等级": ["220kV", "110kV"] * 20})):
+        points(**columns).to_file(database, driver="OpenFileGDB", layer=name)
+    with zipfile.ZipFile(tmp_path / "交付.zip", "w") as archive:
+        for part in sorted(database.iterdir()):
+            archive.write(part, f"现状.gdb/{part.name}")
+    report = scan(tmp_path)
+    assert report.leftovers == ()
+    found = {(one.spec.name, Path(one.spec.path).name, one.spec.table) for one in report.proposals}
+    assert found >= {(layer, file, table) for file in ("现状.gdb", "交付.zip")
+                     for layer, table in (("base_stations", "通信基站"), ("substations", "变电站"))}
+
+
+def test_mosaic_is_looked_at_and_one_that_leads_away_is_left(tmp_path: Path) -> None:
+    write_raster(tmp_path / "dem.tif", np.random.default_rng(3).uniform(80, 300, (40, 40)).astype(np.float32))
+    rasterio.shutil.copy(tmp_path / "dem.tif", tmp_path / "高程.vrt", driver="VRT")
+    text = (tmp_path / "高程.vrt").read_text(encoding="utf-8")
+    (tmp_path / "远.vrt").write_text(text.replace("dem.tif", "/vsicurl/http://127.0.0.1:9/dem.tif"), encoding="utf-8")
+    (tmp_path / "wms.tif").write_text("<GDAL_WMS></GDAL_WMS>", encoding="utf-8")
+    report = scan(tmp_path)
+    assert {Path(one.spec.path).name for one in report.proposals} == {"dem.tif", "高程.vrt"}
+    assert "outside its own folder" in reasons(report)["远.vrt"]
+    assert "other data lie" in reasons(report)["wms.tif"]
 
 
 def test_every_file_is_proposed_or_left_over_with_a_reason(tmp_path: Path) -> None:

@@ -24,6 +24,7 @@ import shapely
 
 from gis.bilingual import Text
 from layers.exports.bundles import Bundle, StudyLayer
+from layers.exports.layer_rows import HeldRows
 from layers.exports.targets import placed, target_of
 from layers.service_store import write_store
 
@@ -101,11 +102,11 @@ def frame() -> gpd.GeoDataFrame:
 def client(frame: gpd.GeoDataFrame, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Client]:
     folder = tmp_path_factory.mktemp("service")
     target = target_of("4326")
-    layers = (StudyLayer(name="parcels", title=Text(zh="候选地块", en="candidates"), frame=placed(frame, target),
-                         id_column="parcel_id", titles={"score": "得分"}),
+    layers = (StudyLayer(name="parcels", title=Text(zh="候选地块", en="candidates"),
+                         rows=HeldRows(placed(frame, target)), id_column="parcel_id", titles={"score": "得分"}),
               StudyLayer(name="points", title=Text(zh="点", en="points"), id_column="k",
-                         frame=gpd.GeoDataFrame({"k": ["a", "a", None]}, geometry=[shapely.Point(113.5, 34.7)] * 3,
-                                                crs="EPSG:4326")))
+                         rows=HeldRows(gpd.GeoDataFrame({"k": ["a", "a", None]}, crs="EPSG:4326",
+                                                        geometry=[shapely.Point(113.5, 34.7)] * 3))))
     write_store(Bundle(name="s", title=Text(zh="郑州", en="Z"), target=target, layers=layers, tables=(), language="zh"),
                 folder / "store.gpkg")
     (folder / "map.html").write_text("<!DOCTYPE html><title>地图</title>", encoding="utf-8")

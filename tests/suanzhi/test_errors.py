@@ -26,6 +26,11 @@ TOWN = ROOT / "tests/laws/tiny.toml"
 SQUARE = [[113.62, 34.72], [113.63, 34.72], [113.63, 34.73], [113.62, 34.73], [113.62, 34.72]]
 OVER_TOWN = Affine(0.0075, 0, 113.5, 0, -0.0075, 34.9)
 Arrange = Callable[[Path], str]
+EXPORTS = {"CRS that is not offered": "2", "GeoJSON in another CRS than WGS84": "2",
+           "password in `--database`": "2", "port that is taken": "2", "file of a finished study that was changed": "3",
+           "layer too large for a Shapefile": "6", "package that is not installed": "6",
+           "database that does not answer or refuses": "6"}
+"""Rows that test_export.py holds to the command."""
 CASES: dict[str, tuple[Arrange, int, str]] = {}
 
 
@@ -200,6 +205,28 @@ def _zip_bomb(folder: Path) -> str:
     return '[layers.parcels]\npath = "p.zip"\ndatum = "wgs84"\n'
 
 
+@case("mosaic (VRT) with a member that is missing or lies elsewhere", 3, "gone.tif")
+def _mosaic(folder: Path) -> str:
+    (folder / "flood.vrt").write_text(
+        '<VRTDataset rasterXSize="2" rasterYSize="2"><VRTRasterBand dataType="Byte" band="1"><SimpleSource>'
+        '<SourceFilename relativeToVRT="1">gone.tif</SourceFilename></SimpleSource></VRTRasterBand></VRTDataset>')
+    return '[layers.flood_depth]\npath = "flood.vrt"\ndatum = "wgs84"\n'
+
+
+@case("raster tiles on different grids", 3, "tile flood_2.tif")
+def _tiles(folder: Path) -> str:
+    for name, transform in (("flood_1", OVER_TOWN), ("flood_2", Affine(0.01, 0, 113.6, 0, -0.01, 34.9))):
+        raster(folder, np.ones((4, 4)), transform)
+        (folder / "flood.tif").rename(folder / f"{name}.tif")
+    return '[layers.flood_depth]\npath = "flood_*.tif"\ndatum = "wgs84"\n'
+
+
+@case("folder that is no file geodatabase", 3, "a00000001.gdbtable")
+def _geodatabase(folder: Path) -> str:
+    (folder / "x.gdb").mkdir()
+    return '[layers.roads]\npath = "x.gdb"\ndatum = "wgs84"\n'
+
+
 @case("path outside the study folder", 2, "allow_outside")
 def _outside(folder: Path) -> str:
     return '[layers.parcels]\npath = "../../parcels.shp"\ndatum = "wgs84"\n'
@@ -324,5 +351,5 @@ def test_the_table_in_the_docs_is_what_is_tested() -> None:
     text = (ROOT / "docs/errors.md").read_text(encoding="utf-8")
     rows = dict(re.findall(r"^\| ([^|]+?) \| (\d+) \|", text, re.M))
     elsewhere = {"pack with a typo": "4", "full disk": "6", "output folder that is not writable": "6",
-                 "interrupted (Ctrl-C)": "130", "unknown city": "4"}
+                 "interrupted (Ctrl-C)": "130", "unknown city": "4", **EXPORTS}
     assert rows == {key: str(code) for key, (_, code, _) in CASES.items()} | elsewhere

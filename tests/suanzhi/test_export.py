@@ -6,6 +6,7 @@ import hashlib
 import json
 import os
 import shutil
+import socket
 import subprocess
 import sys
 import zipfile
@@ -20,6 +21,7 @@ import shapely
 from typer.testing import CliRunner
 
 from gis.crs import to_metric
+from layers.exports import shapefile
 from siting.finished_study import LARGE_PARCEL_LAYER, read_finished
 from suanzhi import exporting
 from suanzhi.cli import app
@@ -42,7 +44,8 @@ def study(finished: Path) -> Path:
 
 @pytest.fixture(scope="module")
 def exported(study: Path) -> Path:
-    found = suanzhi("export", str(study), "--to", "gpkg,shp,fgb,geojsonseq,kml,xlsx,qgz", "--crs", "4547", "--encoding",
+    found = suanzhi("export", str(study), "--to", "gpkg,shp,fgb,geojsonseq,geoparquet,kml,csv,xlsx,qgz", "--crs",
+                    "4547", "--encoding",
                     "gbk", PYTHONWARNINGS="error::UserWarning")
     assert found.returncode == 0, found.stderr
     assert found.stderr == ""
@@ -79,6 +82,14 @@ def test_every_format_holds_the_same(study: Path, exported: Path, name: str) -> 
         assert found.crs.to_epsg() == 4547 or "CGCS2000" in found.crs.name
         moved = shapely.hausdorff_distance(found.geometry.to_numpy(), np.array([named[k] for k in keys]))
         assert moved.max() < 1e-3, path
+    found = gpd.read_parquet(exported / "geoparquet" / f"{name}.parquet")
+    assert found[column].astype(str).tolist() == ids
+    assert found.crs.to_epsg() == 4547
+    assert shapely.hausdorff_distance(found.geometry.to_numpy(), metric).max() < 1e-3
+    table = pd.read_csv(exported / "csv" / f"{name}.csv", encoding="utf-8-sig", dtype=str)
+    assert len(table) == len(ids)
+    inside = shapely.points(table[["东坐标_米（EPSG:4547）", "北坐标_米（EPSG:4547）"]].to_numpy(dtype=float))
+    assert shapely.distance(inside, metric).max() < 0.01
     found = gpd.read_file(exported / "geojsonseq" / f"{name}.geojsons")
     assert found["id"].astype(str).tolist() == ids
     assert shapely.hausdorff_distance(found.geometry.to_numpy(), wanted.geometry.to_numpy()).max() <= 1e-7
@@ -166,6 +177,7 @@ def test_the_study_itself_is_left_alone(study: Path, tmp_path: Path) -> None:
 @pytest.mark.parametrize(("arguments", "code", "sentence"), [
     (["--to", "dwg"], 2, "unknown format 'dwg'"), (["--to", ","], 2, "choose from: gpkg"),
     (["--crs", "3857"], 2, "EPSG:4490"), (["--crs", "4544"], 2, "use EPSG:4547"),
+    (["--to", "gpkg,geojson", "--crs", "4547"], 2, "--crs EPSG:4326"), (["--to", "geojson", "--crs", "4490"], 2, "RFC"),
     (["--to", "shp", "--encoding", "big5"], 2, "gbk or utf-8"),
     (["--to", "postgis", "--database", "postgresql://u:hush@h/d"], 2, "service file"),
     (["--dest", "/proc/none"], 6, "choose another folder"),
@@ -176,6 +188,51 @@ def test_wrong_calls_are_one_sentence(study: Path, arguments: list[str], code: i
     assert sentence in found.stderr
     assert len(found.stderr.splitlines()) == 1
     assert "hush" not in found.stderr + found.stdout
+
+
+def test_geojson_of_the_standard_and_in_gcj02(study: Path, tmp_path: Path) -> None:
+    for crs, ending in (("EPSG:4326", ""), ("gcj02", "_gcj02")):
+        written = export_study(study, ExportRequest(formats=("geojson",), crs=crs, dest=tmp_path), language="zh")
+        path = tmp_path / "geojson" / f"parcels{ending}.geojson"
+        assert path in written
+        told = json.loads(path.read_text(encoding="utf-8"))
+        assert "crs" not in told
+        assert ("GCJ-02" in told["description"]) == bool(ending)
+        assert len(told["features"]) == 200
+
+
+def test_what_is_not_installed_is_named(study: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "xlsxwriter", None)
+    found = CliRunner().invoke(app, ["export", str(study), "--lang", "en", "--to", "xlsx", "--dest", str(tmp_path)])
+    assert found.exit_code == 6
+    assert "pip install suanzhi[xlsx]" in found.stderr
+
+
+def test_database_that_does_not_answer_is_one_sentence(study: Path, tmp_path: Path) -> None:
+    pytest.importorskip("psycopg")
+    found = CliRunner().invoke(app, ["export", str(study), "--lang", "en", "--to", "postgis", "--database",
+                                     f"host={tmp_path} dbname=none connect_timeout=2"])
+    assert found.exit_code == 6
+    assert "nothing was changed there" in found.stderr
+    assert len(found.stderr.splitlines()) == 1
+
+
+def test_layer_too_large_for_a_shapefile(study: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(shapefile.write_shapefiles.__kwdefaults__, "largest_file", 10_000)
+    found = CliRunner().invoke(app, ["export", str(study), "--lang", "en", "--to", "shp", "--dest", str(tmp_path)])
+    assert found.exit_code == 6
+    assert "export it as gpkg or fgb" in found.stderr
+
+
+def test_port_that_is_taken(study: Path) -> None:
+    pytest.importorskip("uvicorn")
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = str(taken.getsockname()[1])
+        found = CliRunner().invoke(app, ["serve", str(study), "--port", port, "--lang", "en"])
+    assert found.exit_code == 2
+    assert "choose another --port" in found.stderr
 
 
 def test_folder_without_a_study(tmp_path: Path) -> None:
@@ -213,7 +270,7 @@ def test_large_study_is_read_from_parquet(study: Path, finished_large: Path, tmp
     assert one.titles == two.titles
     assert one.terms == two.terms
     for column in ("parcel_id", "land_use", "unit", "zone", "large_permission", "large_permission_clause", "certainty",
-                   "large_eligible"):
+                   "large_eligible", "large_exclusion_rules", "edge_penalty_rules"):
         assert one.frame[column].astype(object).fillna("").tolist() == two.frame[column].fillna("").tolist(), column
     assert np.allclose(one.frame["large_score"], two.frame["large_score"], equal_nan=True)
     distance = shapely.hausdorff_distance(one.frame.geometry.to_numpy(), two.frame.geometry.to_numpy())

@@ -13,9 +13,8 @@ import pytest
 import shapely
 
 from layers.exports.bundles import Bundle
-from layers.exports.flatgeobuf import write_flatgeobuf
-from layers.exports.geojson_sequence import write_geojson_sequence
 from layers.exports.kml import write_kml
+from layers.exports.layer_files import write_layers
 
 Make = Callable[..., Bundle]
 KML = "{http://www.opengis.net/kml/2.2}"
@@ -24,7 +23,7 @@ KML = "{http://www.opengis.net/kml/2.2}"
 @pytest.mark.parametrize("crs", ["4326", "4547", "gcj02"])
 def test_flatgeobuf_comes_back_equal(bundle: Make, tmp_path: Path, crs: str) -> None:
     made = bundle(crs)
-    for layer, path in zip(made.layers, write_flatgeobuf(made, tmp_path), strict=True):
+    for layer, path in zip(made.layers, write_layers(made, tmp_path, "fgb"), strict=True):
         found = gpd.read_file(path).sort_values(layer.id_column, ignore_index=True)
         assert found[layer.id_column].tolist() == layer.frame[layer.id_column].tolist()
         distance = shapely.hausdorff_distance(found.geometry.to_numpy(), layer.frame.geometry.to_numpy())
@@ -37,7 +36,7 @@ def test_flatgeobuf_comes_back_equal(bundle: Make, tmp_path: Path, crs: str) -> 
 
 def test_sequence_has_one_feature_per_record(bundle: Make, tmp_path: Path) -> None:
     made = bundle("4547")
-    path = write_geojson_sequence(made, tmp_path)[0]
+    path = write_layers(made, tmp_path, "geojsonseq")[0]
     records = path.read_text(encoding="utf-8").split("\x1e")
     assert records[0] == ""
     features = [json.loads(record) for record in records[1:]]

@@ -22,6 +22,13 @@ def test_words_for_a_crs(word: str, key: str) -> None:
     assert target_of(word).key == key
 
 
+def test_belt_of_chengdu_with_its_number() -> None:
+    there = gpd.GeoDataFrame({"a": [1]}, geometry=[shapely.Point(104.07, 30.5)], crs="EPSG:4326")
+    plain, numbered = (placed(there, target_of(code)).geometry.iloc[0] for code in ("4544", "4523"))
+    assert numbered.x - plain.x == pytest.approx(35e6, abs=1e-3)
+    assert f"{numbered.x:.0f}".startswith("354")
+
+
 @pytest.mark.parametrize("word", ["", "EPSG:3857", "bd09", "32650", "EPSG:4547; DROP TABLE", "九"])
 def test_other_crs_are_refused(word: str) -> None:
     with pytest.raises(UsageError, match="EPSG:4490"):

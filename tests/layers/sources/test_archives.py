@@ -155,3 +155,51 @@ def test_broken_locked_and_useless_archives(tmp_path: Path, folder: Path) -> Non
     path.write_bytes(bytes(locked))
     with pytest.raises(LayerError, match="password"):
         _read(path)
+
+
+KML = '<?xml version="1.0" encoding="UTF-8"?>\n<kml xmlns="http://www.opengis.net/kml/2.2"><Document>{}</Document></kml>'
+MARK = "<Placemark><name>{}</name><Point><coordinates>113.6,34.7,0</coordinates></Point></Placemark>"
+IMAGE = ("<GroundOverlay><name>图</name><Icon><href>files/图.png</href></Icon><LatLonBox><north>35</north><south>34"
+         "</south><east>114</east><west>113</west></LatLonBox></GroundOverlay>")
+
+
+def _kmz(path: Path, **documents: str) -> Path:
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("files/图.png", b"\x89PNG")
+        for name, body in documents.items():
+            archive.writestr(f"{name.replace('__', '/')}.kml", KML.format(body))
+    return path
+
+
+@pytest.mark.parametrize("name", ["doc", "郑州__电网__doc"])
+def test_kmz_with_folders_of_folders(tmp_path: Path, name: str) -> None:
+    folders = (f"<Folder><name>变电站</name>{MARK.format('嵩山站')}<Folder><name>规划</name>{MARK.format('官渡站')}"
+               f"{MARK.format('惠济站')}</Folder></Folder>")
+    path = _kmz(tmp_path / "a.kmz", **{name: folders})
+    assert _read(path, table="规划").frame["Name"].tolist() == ["官渡站", "惠济站"]
+    assert _read(path, table="变电站").frame["Name"].tolist() == ["嵩山站"]
+    with pytest.raises(LayerError, match="several tables") as caught:
+        _read(path)
+    assert "变电站, 规划" in caught.value.message("zh")
+
+
+def test_kmz_of_several_documents_names_them(tmp_path: Path) -> None:
+    path = _kmz(tmp_path / "a.kmz", doc=MARK.format("甲"), files__乙=MARK.format("乙"))
+    with pytest.raises(LayerNotFoundError, match=r"doc\.kml, files/乙\.kml"):
+        _read(path)
+    assert _read(path, table="乙").frame["Name"].tolist() == ["乙"]
+
+
+def test_images_in_a_kmz_are_no_features(tmp_path: Path) -> None:
+    raw = _read(_kmz(tmp_path / "a.kmz", doc=IMAGE + MARK.format("甲") + IMAGE + MARK.format("乙")))
+    assert raw.frame["Name"].tolist() == ["甲", "乙"]
+    assert raw.n_read == 4
+    assert [(r.feature_id, r.action) for r in raw.remarks] == [("#1", "rejected"), ("#3", "rejected")]
+    with pytest.raises(LayerError, match="image overlays only") as caught:
+        _read(_kmz(tmp_path / "b.kmz", doc=IMAGE))
+    assert str(tmp_path / "b.kmz") in caught.value.message("zh")
+
+
+def test_field_named_icon_is_no_image(tmp_path: Path) -> None:
+    mark = MARK.replace("<Point>", '<ExtendedData><Data name="icon"><value>x</value></Data></ExtendedData><Point>')
+    assert len(_read(_kmz(tmp_path / "a.kmz", doc=mark.format("甲"))).frame) == 1

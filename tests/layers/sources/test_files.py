@@ -63,9 +63,31 @@ def test_nothing_empty_and_folders(tmp_path: Path) -> None:
         existing_file(_spec(tmp_path))
     geodatabase = tmp_path / "a.gdb"
     geodatabase.mkdir()
-    with pytest.raises(LayerError, match="export the layer as GeoPackage"):
+    with pytest.raises(LayerError, match="name one file in it"):
         existing_file(_spec(geodatabase))
     empty = tmp_path / "a.gpkg"
     empty.touch()
     with pytest.raises(LayerError, match="is empty"):
         existing_file(_spec(empty))
+
+
+@pytest.mark.parametrize("text", [
+    '<OGRVRTDataSource><OGRVRTLayer><SrcDataSource>/etc/x.kml</SrcDataSource></OGRVRTLayer></OGRVRTDataSource>',
+    '<?xml version="1.0"?>\n<!-- x -->\n<OGRWFSDataSource><URL>http://127.0.0.1/</URL></OGRWFSDataSource>',
+    '<GDAL_WMS><Service name="TMS"><ServerUrl>http://127.0.0.1/</ServerUrl></Service></GDAL_WMS>',
+    '{"stac_version": "1.0.0", "assets": {"B1": {"href": "http://127.0.0.1/x.tif"}}}',
+])
+@pytest.mark.parametrize("ending", ["geojson", "kml", "vrt", "dat", "tif"])
+def test_addresses_of_data_elsewhere_are_refused(tmp_path: Path, text: str, ending: str) -> None:
+    path = tmp_path / f"a.{ending}"
+    path.write_text(text, encoding="utf-8")
+    with pytest.raises(LayerError, match="where other data lie"):
+        existing_file(_spec(path))
+
+
+def test_mosaic_must_be_named_as_one(tmp_path: Path) -> None:
+    for ending in ("tif", "geojson", "dat", "csv"):
+        path = tmp_path / f"a.{ending}"
+        path.write_text('<?xml version="1.0"?><VRTDataset rasterXSize="1" rasterYSize="1"/>', encoding="utf-8")
+        with pytest.raises(LayerError, match="holds VRT"):
+            existing_file(_spec(path))
