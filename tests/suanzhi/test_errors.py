@@ -31,6 +31,10 @@ EXPORTS = {"CRS that is not offered": "2", "GeoJSON in another CRS than WGS84": 
            "layer too large for a Shapefile": "6", "package that is not installed": "6",
            "database that does not answer or refuses": "6"}
 """Rows that test_export.py holds to the command."""
+SERVICES = {"password or address of a database in the study": "2",
+            "database or service out of reach, busy, asking for credentials": "3", "statement that writes": "3",
+            "table with SRID 0": "3", "service that gives fewer features than it states, or pages in a circle": "3"}
+"""Rows that the tests of the sources hold, which need a server."""
 CASES: dict[str, tuple[Arrange, int, str]] = {}
 
 
@@ -351,5 +355,5 @@ def test_the_table_in_the_docs_is_what_is_tested() -> None:
     text = (ROOT / "docs/errors.md").read_text(encoding="utf-8")
     rows = dict(re.findall(r"^\| ([^|]+?) \| (\d+) \|", text, re.M))
     elsewhere = {"pack with a typo": "4", "full disk": "6", "output folder that is not writable": "6",
-                 "interrupted (Ctrl-C)": "130", "unknown city": "4", **EXPORTS}
+                 "interrupted (Ctrl-C)": "130", "unknown city": "4", **EXPORTS, **SERVICES}
     assert rows == {key: str(code) for key, (_, code, _) in CASES.items()} | elsewhere
