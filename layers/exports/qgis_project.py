@@ -92,7 +92,8 @@ def _tree(bundle: Bundle, geopackage: str) -> ET.Element:
 def _canvas(bundle: Bundle) -> ET.Element:
     canvas = ET.Element("mapcanvas", name="theMapCanvas", annotationsVisible="1")
     ET.SubElement(canvas, "units").text = "degrees" if bundle.target.has_degrees else "meters"
-    _box(ET.SubElement(canvas, "extent"), _bounds(bundle.layers))
+    # What is hidden at first (links to far cities) must not shrink what is seen.
+    _box(ET.SubElement(canvas, "extent"), _bounds([own for own in bundle.layers if own.look.is_shown] or bundle.layers))
     ET.SubElement(canvas, "rotation").text = "0"
     ET.SubElement(canvas, "destinationsrs").append(_crs(bundle.target))
     return canvas

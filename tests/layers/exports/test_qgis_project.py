@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import dataclasses
 import subprocess
 import sys
 import zipfile
@@ -83,3 +84,17 @@ def test_qgis_itself_opens_it(bundle: Make, tmp_path: Path, crs: str) -> None:
                            timeout=120, env={"HOME": str(tmp_path), "PATH": "/usr/bin:/bin", "LANG": "C.UTF-8"})
     assert found.stdout.splitlines() == [
         "read True", "suanzhi_edge_centres True 2 True 1 [] 边缘中心编号", "suanzhi_parcels True 4 True 3 [] 地块编号"]
+
+
+def test_the_first_view_is_that_of_the_layers_that_are_shown(bundle: Make, tmp_path: Path) -> None:
+    made = bundle("4326")
+    first, *others = made.layers
+    alone = dataclasses.replace(made, layers=(first, *(
+        dataclasses.replace(layer, look=dataclasses.replace(layer.look, is_shown=False)) for layer in others)))
+    extent = document(write(alone, tmp_path)).find("mapcanvas/extent")
+    assert extent is not None
+    west, south, east, north = first.rows.bounds
+    given = {e.tag: float(str(e.text)) for e in extent}
+    assert given["xmin"] <= west < east <= given["xmax"]
+    margin = max(given["xmax"] - east, west - given["xmin"], given["ymax"] - north, south - given["ymin"])
+    assert margin <= 0.1 * max(east - west, north - south)
