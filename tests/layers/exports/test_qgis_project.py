@@ -11,6 +11,7 @@ from xml.etree import ElementTree as ET
 import pyogrio
 import pytest
 
+from gis.bilingual import Text
 from layers.exports.bundles import Bundle
 from layers.exports.geopackage import write_geopackage
 from layers.exports.layer_rows import HeldRows
@@ -91,7 +92,8 @@ def test_the_first_view_is_that_of_the_layers_that_are_shown(bundle: Make, tmp_p
     made = bundle("4326")
     near = made.layers[0]
     moved = near.frame.set_geometry(near.frame.geometry.translate(20.0, 5.0))
-    far = dataclasses.replace(near, name="far", rows=HeldRows(moved), look=dataclasses.replace(near.look, is_shown=False))
+    far = dataclasses.replace(near, name="far", title=Text(zh="远处", en="far"), rows=HeldRows(moved),
+                              look=dataclasses.replace(near.look, is_shown=False))
     extent = document(write(dataclasses.replace(made, layers=(near, far)), tmp_path)).find("mapcanvas/extent")
     assert extent is not None
     west, south, east, north = near.rows.bounds
