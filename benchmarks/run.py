@@ -57,7 +57,7 @@ def measure(python: str, method: str, n: int) -> tuple[dict[str, float], dict[st
 
 def compare(name: str, mine: str, peer: str, n: int, at_most: float, peer_n: int | None = None) -> Row:
     """Measure both sides in turn; per parcel where the two have different numbers of them."""
-    python = sys.executable if peer in ("ours", "pass_numpy") else peers_python()
+    python = sys.executable if peer in ("ours", "pass_numpy", "draws_numpy") else peers_python()
     row: Row = {"name": name, "ours_s": None, "peer": peer, "peer_s": None, "ratio": None, "at_most": at_most,
                 "peak_mib": None}
     for count in {n, peer_n or n}:
@@ -110,6 +110,7 @@ def comparisons(quick: bool) -> list[Callable[[], Row]]:
         lambda: compare(f"reading {many:,}", "read_ours", "read_geopandas", many, 1 / 4),
         lambda: compare(f"criteria, {many:,}", "ours", "geopandas", many, 1 / 6),
         lambda: compare("TOPSIS 1 M x 12", "topsis_ours", "pass_numpy", 1_000_000, 2.0),
+        lambda: compare(f"16 draws of {many:,} x 16", "draws_ours", "draws_numpy", many, 1.0),
     ]
     os.environ.setdefault("SUANZHI_PEERS_PYTHON", peers_python())
     rows += eligibility.cases(quick)

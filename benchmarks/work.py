@@ -192,12 +192,49 @@ def pass_numpy(_: Path, n: int) -> Any:
     return ask
 
 
+N_DRAWS = 16
+"""Draws of weights that are measured; their cost is alike."""
+
+
+def draws_of(n: int) -> Any:
+    """Return n x 16 normalised criteria and draws of their weights, the same every time."""
+    from siting.robustness import perturbed_weights
+
+    return np.random.default_rng(16).random((n, 16)), perturbed_weights(np.full(16, 1 / 16), 0.2, N_DRAWS, 1)
+
+
+def draws_ours(_: Path, n: int) -> Any:
+    """Lay out our draws: ranks, short lists, intervals and correlations."""
+    from siting.robustness import Draws, rank_robustness
+
+    values, weights = draws_of(n)
+    strict, broken = np.zeros(N_DRAWS, dtype=np.uint64), np.zeros(n, dtype=np.uint64)
+    draws = Draws(weights=weights, spread=np.zeros(16), strict=strict)
+    rank_robustness(values[:100], broken[:100], draws)
+    return lambda: {"score": rank_robustness(values, broken, draws).top_probability}
+
+
+def draws_numpy(_: Path, n: int) -> Any:
+    """Lay out the same draws written out: scores and ranks, and of what is counted the short lists alone."""
+    values, weights = draws_of(n)
+
+    def ask() -> Any:
+        counts = np.zeros((n, 3))
+        for own in weights:
+            rank = np.empty(n, dtype=np.int64)
+            rank[np.argsort(-np.round(values @ own, 12), kind="stable")] = np.arange(1, n + 1)
+            counts += rank[:, None] <= np.array([10, 20, 50])
+        return {"score": counts / N_DRAWS}
+
+    return ask
+
+
 METHODS: dict[str, Any] = {
     "ours": lambda f, n: ours(f, n, with_dem=False), "ours_dem": lambda f, n: ours(f, n, with_dem=True),
     "geopandas": lambda f, n: geopandas(f, n, with_dem=False),
     "geopandas_dem": lambda f, n: geopandas(f, n, with_dem=True),
     "sedona": sedona, "duckdb": duckdb, "read_ours": read_ours, "read_geopandas": read_geopandas,
-    "topsis_ours": topsis_ours, "pass_numpy": pass_numpy,
+    "topsis_ours": topsis_ours, "pass_numpy": pass_numpy, "draws_ours": draws_ours, "draws_numpy": draws_numpy,
 }
 
 

@@ -30,7 +30,7 @@ from maps.offline_page import inline_assets, seal
 from maps.packed_geometry import pack_geometry
 from siting.comparison import CHANGE_WORDS, Change, Comparison
 from siting.finished_study import WGS84, FinishedStudy
-from siting.wording import CERTAINTY_WORDS, word
+from siting.wording import CERTAINTY_WORDS, crs_label, word
 
 PAGE_FILE, TABLE_FILE, LAYER_FILE = "compare.html", "changes.csv", "changes.geojson"
 MOST_DRAWN = 150_000
@@ -186,7 +186,8 @@ def _statement(comparison: Comparison, language: Language) -> str:
     kinds = [kind for kind in CERTAINTY_WORDS if any(entry["certainty"] == kind for entry in inputs)]
     joined = ("、" if language == "zh" else ", ").join(word(CERTAINTY_WORDS, kind, language) for kind in kinds)
     text = PHRASES["data_statement"].to(language)
-    text = text.replace("{words}", joined).replace("{crs}", comparison.after.metric_crs)
+    text = text.replace("{words}", joined).replace(
+        "{crs}", crs_label(comparison.after.metric_crs).to(language))
     named = (" ".join(filter(None, (entry["attribution"], entry["approval_number"]))) for entry in inputs)
     return " ".join([text, *(source for source in dict.fromkeys(named) if source)])
 

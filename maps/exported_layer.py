@@ -18,7 +18,8 @@ class ExportedLayer:
     """Column that names a feature."""
 
     frame: gpd.GeoDataFrame
-    """Features in the metric CRS, columns in the order wanted, ``certainty`` among them."""
+    """Features in the metric CRS (links between cities in EPSG:4326), columns in the order wanted, ``certainty`` among
+    them."""
 
     inputs: tuple[str, ...]
     """Input layers whose terms apply to it."""

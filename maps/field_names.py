@@ -16,11 +16,15 @@ from gis.bilingual import Text
 from layers.schemas import LAYERS
 from maps.report_layout import PART_WORDS
 from siting.connections import DIVERSITY_TEXT
+from siting.criteria import MEASURES
 from siting.estate import DECISION_WORDS
 from siting.headroom import BASIS_TEXT
+from siting.network_words import HUB_KIND_WORDS, LINK_VERDICT_WORDS
 from siting.power_words import INDEPENDENCE_TEXT, LIMIT_TEXT
+from siting.study import noun_of
 from siting.tables import categorical, criterion_title
 from siting.three_in_one import ROOM_TEXT, VERDICT_TEXT
+from siting.trust import FIRMNESS_TEXT
 from siting.types import StudyResult
 from siting.wording import CERTAINTY_WORDS, KIND_WORDS, LAND_USE_WORDS, PERMISSION_WORDS
 
@@ -57,7 +61,22 @@ COLUMN_NAMES: Mapping[str, str] = MappingProxyType({
     "it_load_released_kw": "释放IT负荷_千瓦", "site_load_released_kw": "释放设施负荷_千瓦", "target_zone": "去向分区",
     "target_unit": "去向单元", "target_distance_m": "去向距离_米", "missing": "缺少数据", "reasons_zh": "理由",
     "reasons_en": "理由_英文", "action": "要求", "status": "状态", "campus_part_id": "园区部件编号",
+    "in_top_10": "前10名比例", "in_top_20": "前20名比例", "in_top_50": "前50名比例", "rank_low": "名次区间下限",
+    "rank_high": "名次区间上限", "depends_on": "主要取决于", "dependence": "与权重的相关系数",
+    "other_zone": "界线另一侧分区", "in_other_zone": "属于另一侧的比例", "n_rivals": "不可区分地块数",
+    "rivals": "不可区分地块", "firmness": "可信判定", "text_zh": "结论", "text_en": "结论_英文",
+    "chosen": "再次入选比例", "standing": "仍可落实比例",
+    "region_id": "枢纽区域编号", "region": "枢纽区域", "max_clusters": "集群上限", "region_rank": "区域内排名",
+    "region_rank_low": "区域内名次_最好", "region_rank_high": "区域内名次_最差",
+    "is_separated": "与候补可否区分",
     "part_kind": "部件类型", "floors": "层数", "floor_area_m2": "建筑面积_平方米", "racks": "机架",
+    "link_id": "链路编号", "origin_id": "需求地编号", "origin": "需求地", "hub_id": "枢纽编号", "hub": "枢纽",
+    "hub_kind": "枢纽类型", "distance_km": "距离_公里", "distance_error_km": "距离误差_公里",
+    "latency_low_ms": "时延_良好路由_毫秒", "latency_ms": "时延_通常路由_毫秒", "latency_high_ms": "时延_较差路由_毫秒",
+    "workloads": "可承接业务", "workloads_low": "仅良好路由可承接业务", "workloads_assigned": "选定承接业务",
+    "renewable_level": "可再生能源等级", "workload_id": "业务编号", "workload": "业务", "limit_ms": "时延限值_毫秒",
+    "is_firm": "位置误差内不变", "is_level_firm": "等级差一级不改选", "choice": "选择次序", "is_chosen": "是否选定",
+    "position_source": "位置来源",
 })
 """Columns that no class owns, and what follows the key of a class in a column that one owns."""
 
@@ -78,7 +97,7 @@ def class_word(result: StudyResult, class_id: str) -> str:
 
 def known_names(result: StudyResult) -> Mapping[str, str]:
     """Return the Chinese name of every column that the product itself makes."""
-    names = dict(COLUMN_NAMES)
+    names = {**COLUMN_NAMES, "parcel_id": f"{noun_of(result.pack, result.study).one.zh}编号"}
     for scores in result.scores:
         key, word = scores.site_class.class_id, class_word(result, scores.site_class.class_id)
         own = {f"{key}_{column}": f"{word}_{COLUMN_NAMES[column]}" for column in _CLASS_COLUMNS}
@@ -156,20 +175,31 @@ def _translation(column: str, result: StudyResult) -> Callable[[str], str] | Non
     kind = of_class.get(column, column)
     if kind in ("exclusion_rules", "penalty_rules", "untested_rules"):
         titles = {r.rule_id: r.title.zh for s in result.scores for r in s.exclusions.rules}
-        return lambda cell: "；".join(_titled(part, titles) for part in cell.split("; ")) if cell else cell
+        return lambda cell: titled_rules(cell, titles)
+    if column in ("workloads", "workloads_low", "workloads_assigned") and result.pack.network is not None:
+        works = {w.workload_id: w.title.zh for w in result.pack.network.workloads}
+        return lambda cell: "、".join(works.get(key, key) for key in cell.split())
     words: Mapping[str, Mapping[str, Text]] = {
         "permission": PERMISSION_WORDS, "land_use": LAND_USE_WORDS, "certainty": CERTAINTY_WORDS, "kind": KIND_WORDS,
         "host_kind": {key: schema.title for key, schema in LAYERS.items()},
-        "verdict": VERDICT_TEXT, "room_basis": ROOM_TEXT, "independence": INDEPENDENCE_TEXT,
+        "verdict": {**VERDICT_TEXT, **LINK_VERDICT_WORDS}, "hub_kind": HUB_KIND_WORDS,
+        "room_basis": ROOM_TEXT, "independence": INDEPENDENCE_TEXT,
         "headroom_basis": {basis.name.lower(): text for basis, text in BASIS_TEXT.items()},
         "decision": DECISION_WORDS, "part_kind": PART_WORDS,
         "power_limit": {limit.name.lower(): text for limit, text in LIMIT_TEXT.items()},
         "fibre_diversity": {verdict.name.lower(): text for verdict, text in DIVERSITY_TEXT.items()},
         "site_class": {c.class_id: c.title for c in result.pack.site_classes},
+        "firmness": FIRMNESS_TEXT, "depends_on": {key: measure.title for key, measure in MEASURES.items()},
+        "other_zone": {zone.zone_id: zone.title for zone in result.pack.zones},
     }
     if kind not in words:
         return None
     return lambda code: words[kind][code].zh if code in words[kind] else code
+
+
+def titled_rules(cell: str, titles: Mapping[str, str]) -> str:
+    """Put the title of each rule of a list (``GB-A-railway(120.5<800 m); Z-10``) before its key."""
+    return "；".join(_titled(part, titles) for part in cell.split("; ")) if cell else cell
 
 
 def _titled(part: str, titles: Mapping[str, str]) -> str:

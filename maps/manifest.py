@@ -20,7 +20,9 @@ from layers.schemas import LAYERS
 from layers.types import LayerProvenance, LayerSpec
 from maps import exported_layers
 from siting.candidates import block_settings
-from siting.scheme import Record, scheme_of, text
+from siting.latency import FIBRE_DELAY_US_PER_KM, HOP_DELAY_US
+from siting.network_settings import ComputeHub, WorkOrigin
+from siting.scheme import Record, cited, scheme_of, text
 from siting.tables import SCORE_DECIMALS, top_rows
 from siting.trust_tables import trust_document, weights_document
 from siting.types import EdgePlan, SiteScores, StudyResult
@@ -66,7 +68,7 @@ def parcels_form(n_candidates: int) -> Record:
     form = "parquet" if exported_layers.is_large(n_candidates) else "geojson and csv"
     is_more = exported_layers.is_large(n_candidates)
     relation_zh, relation_en = ("超过", "more than") if is_more else ("不超过", "at most")
-    reason = Text(zh=f"{n_candidates} 个候选地块，{relation_zh} {largest} 个",
+    reason = Text(zh=f"{n_candidates} 个候选对象，{relation_zh} {largest} 个",
                   en=f"{n_candidates} candidates, {relation_en} {largest}")
     return {"form": form, "n_candidates": n_candidates, "largest_geojson": largest, "reason": text(reason)}
 
@@ -168,10 +170,16 @@ def ledger_by_layer(result: StudyResult) -> dict[str, dict[str, int]]:
     return summed
 
 
+def lacking_layers(result: StudyResult) -> list[str]:
+    """Name the layers that nobody gave; parcels are lacking only where they would have been scored."""
+    return [name for name in result.city_layers.missing
+            if name in LAYERS and (name != "parcels" or result.study.candidates == "parcels")]
+
+
 def missing_layers(result: StudyResult) -> list[Record]:
     """List the layers that nobody gave, with what the run lacks for it."""
     return [{"layer": name, "title": text(LAYERS[name].title), "purpose": text(LAYERS[name].purpose)}
-            for name in result.city_layers.missing if name in LAYERS]
+            for name in lacking_layers(result)]
 
 
 def _plans(result: StudyResult) -> dict[str, Any]:
@@ -187,7 +195,54 @@ def _plans(result: StudyResult) -> dict[str, Any]:
             "decisions": {str(r["decision"]): int(r["n_centres"]) for r in estate.totals.to_dict("records")}},
         "campuses": [{"parcel_id": parcel_id, "racks": layout.racks, "it_load_kw": layout.it_load_kw}
                      for parcel_id, layout in result.site_layouts],
+        "clusters": _clusters(result), "network": _network(result),
     }
+
+
+def _clusters(result: StudyResult) -> Record | None:
+    """Return the clusters listed for each hub region, and where the hubs that the pack names stand."""
+    plan = result.cluster_plan
+    if plan is None:
+        return None
+    return {
+        "class_id": plan.class_id, "n_draws": plan.n_draws,
+        "regions": [{
+            "region_id": found.region.region_id, "max_clusters": found.region.max_clusters,
+            "n_eligible": found.n_eligible, "is_separated": found.is_separated,
+            "chosen": [site.parcel_id for site in found.chosen],
+            "runner_up": None if found.runner_up is None else found.runner_up.parcel_id,
+            "citation": cited(found.region.citation), "assumed": list(found.region.assumed),
+            "named_hubs": [{"title": text(h.title), "place": text(h.place), "region_rank": h.region_rank,
+                            "is_met": h.is_met} for h in found.named_hubs]} for found in plan.regions],
+    }
+
+
+def _network(result: StudyResult) -> Record | None:
+    """Return where work goes, by which route factors, and where the positions of its ends come from."""
+    plan, settings = result.network_plan, result.pack.network
+    if plan is None or settings is None:
+        return None
+    chosen = plan.assignments.loc[plan.assignments["is_chosen"], [
+        "origin_id", "workload_id", "hub_id", "verdict", "is_firm", "is_level_firm"]]
+    return {
+        "route_factors": list(settings.route_factors), "n_hops": settings.n_hops,
+        "fibre_delay_us_per_km": FIBRE_DELAY_US_PER_KM, "hop_delay_us": HOP_DELAY_US,
+        "citation": cited(settings.citation), "assumed": list(settings.assumed),
+        "workloads": [{"workload_id": w.workload_id, "title": text(w.title), "max_latency_ms": w.max_latency_ms,
+                       "preference": list(w.preference), "citation": cited(w.citation), "assumed": w.assumed}
+                      for w in settings.workloads],
+        "hubs": [_network_place(h) | {"hub_id": h.hub_id, "kind": h.kind, "region_id": h.region_id,
+                                      "renewable_level": h.renewable_level, "workloads_citation": cited(h.clause)}
+                 for h in settings.hubs],
+        "origins": [_network_place(o) | {"origin_id": o.origin_id} for o in settings.origins],
+        "assignments": chosen.to_dict("records"),
+    }
+
+
+def _network_place(place: ComputeHub | WorkOrigin) -> Record:
+    return {"title": text(place.title), "lon": place.lon, "lat": place.lat, "error_radius_km": place.error_radius_km,
+            "source": place.source, "workloads": list(place.workloads), "citation": cited(place.citation),
+            "assumed": list(place.assumed)}
 
 
 def _results(result: StudyResult) -> Record:

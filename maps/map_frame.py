@@ -13,7 +13,8 @@ from branca.element import Element, Figure, MacroElement
 
 MAP_ID = "map"
 MAX_ZOOM = 18
-MIN_ZOOM = 7
+MIN_ZOOM = 4
+"""A network of hubs may span the country."""
 
 
 class PageText(Element):

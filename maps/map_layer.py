@@ -19,7 +19,7 @@ class MapLayer:
     title: Text
     style: LayerStyle
     frame: gpd.GeoDataFrame
-    """In the metric CRS of the run."""
+    """In the metric CRS of the run, or in EPSG:4326 what no metric CRS holds."""
     fields: tuple[Field, ...] = ()
     """Columns that a click tells."""
     name_column: str = "name"

@@ -19,6 +19,7 @@ from layers.schemas import LAYERS
 from maps import styles
 from maps._packing_block import pack_block
 from maps.map_layer import MapLayer
+from maps.map_network import network_layers
 from maps.map_phrases import PHRASES
 from maps.map_plans import campus_layer, capacity_layers, estate_layer
 from maps.packed_geometry import pack_geometry
@@ -40,7 +41,7 @@ def map_layers(result: StudyResult) -> Iterator[MapLayer]:
     """List the layers of a study, lowest first: units, every vector layer that is there, and the plans."""
     campus = campus_layer(result)
     found = [*_policy_layers(result), *_city_layers(result), *_edge_layers(result), *capacity_layers(result),
-             *([] if campus is None else [campus])]
+             *([] if campus is None else [campus]), *network_layers(result), *_cluster_layers(result)]
     return iter(sorted(found, key=lambda layer: (layer.style.order, layer.name)))
 
 
@@ -140,6 +141,25 @@ def _edge_layers(result: StudyResult) -> Iterator[MapLayer]:
                        name_column="edge_centre_id")
 
 
+def _cluster_layers(result: StudyResult) -> Iterator[MapLayer]:
+    """Give the outlines of the clusters listed for each hub region, and of the runners-up."""
+    plan = result.cluster_plan
+    if plan is None:
+        return
+    table = plan.table(result.candidates)
+    sites = [site for found in plan.regions for site in found.sites]
+    regions = {found.region.region_id: found.region for found in plan.regions}
+    rows = result.candidates.iloc[[site.row for site in sites]]
+    titles = pd.Series([regions[key].title for key in table["region_id"]], dtype=object)
+    frame = gpd.GeoDataFrame(table.assign(
+        name=(rows["name"] if "name" in rows.columns else rows["parcel_id"]).to_numpy(), region=titles,
+        clause=[f"{regions[key].citation.heading}：{regions[key].citation.quote}" for key in table["region_id"]]),
+        geometry=rows.geometry.to_numpy(), crs=rows.crs)
+    fields = (Field(name="region", title=PHRASES["cluster_region"]), Field(name="clause", title=PHRASES["clause"]),
+              Field(name="score", title=PHRASES["score"], kind="number"))
+    yield MapLayer(name="clusters", title=PHRASES["clusters"], style=styles.CLUSTERS, frame=frame, fields=fields)
+
+
 def variant_of(frame: gpd.GeoDataFrame, style: LayerStyle) -> NDArray[np.uint8]:
     """Choose the look of each feature: the first variant whose values or lower bound it meets, else the last."""
     chosen = np.full(len(frame), len(style.variants) - 1, dtype=np.uint8)
@@ -162,9 +182,11 @@ def thin_lines(frame: gpd.GeoDataFrame) -> gpd.GeoDataFrame:
     Parameters
     ----------
     frame
-        A layer in a metric CRS; layers of points or areas come back as they are.
+        A layer in a metric CRS; layers of points or areas, and layers in degrees, come back as they are.
     """
     shapes = frame.geometry.to_numpy()
+    if frame.crs is not None and frame.crs.is_geographic:  # links between cities: few, and their lengths no metres
+        return frame
     if not (shapely.get_dimensions(shapes) == 1).all() or _n_vertices(shapes) <= MOST_LINE_VERTICES:
         return frame
     light = frame.set_geometry(frame.geometry.simplify(LINE_TOLERANCE_M, preserve_topology=False))

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 
 from gis.bilingual import Language, Text
+from siting.wording import Noun
 
 PHRASES: Mapping[str, Text] = MappingProxyType({
     "product": Text(zh="算址", en="Suanzhi"),
@@ -15,16 +16,16 @@ PHRASES: Mapping[str, Text] = MappingProxyType({
     "legend": Text(zh="图例", en="Legend"),
     "data": Text(zh="数据说明", en="About the data"),
     "close": Text(zh="关闭", en="Close"),
-    "search": Text(zh="查找地块编号或名称", en="Find a parcel or a name"),
+    "search": Text(zh="查找{one}编号或名称", en="Find a {one} or a name"),
     "nothing_found": Text(zh="没有找到", en="Nothing found"),
-    "parcel": Text(zh="地块", en="Parcel"),
+    "parcel": Text(zh="{one}", en="{One}"),
     "excluded": Text(zh="排除", en="Excluded"),
     "score": Text(zh="得分", en="Score"),
     "rank": Text(zh="名次 / 合格数", en="Rank of eligible"),
     "rank_of": Text(zh="{rank} / {n}", en="{rank} of {n}"),
     "rank_about": Text(zh="约 {rank} / {n}", en="about {rank} of {n}"),
     "rank_after": Text(zh="{rank} 名以后 / {n}", en="after {rank} of {n}"),
-    "partial": Text(zh="图中为 {n} 个候选地块中较优的 {held} 个",
+    "partial": Text(zh="图中为 {n} 个候选{one}中较优的 {held} 个",
                     en="The best {held} of {n} candidates are on this map"),
     "would_score": Text(zh="若不被排除的得分", en="Score if it were not excluded"),
     "data_coverage": Text(zh="数据完备度", en="Data coverage"),
@@ -60,18 +61,18 @@ PHRASES: Mapping[str, Text] = MappingProxyType({
     "filter_least": Text(zh="最小", en="least"),
     "filter_most": Text(zh="最大", en="most"),
     "filter_clear": Text(zh="清除筛选", en="Clear"),
-    "filter_count": Text(zh="显示 {n} / {all} 个地块", en="{n} of {all} parcels shown"),
-    "export_selection": Text(zh="导出所示地块 (GeoJSON)", en="Export these (GeoJSON)"),
+    "filter_count": Text(zh="显示 {n} / {all} 个{one}", en="{n} of {all} {many} shown"),
+    "export_selection": Text(zh="导出所示{one} (GeoJSON)", en="Export these (GeoJSON)"),
     "draw": Text(zh="量测与圈选", en="Measure and select"),
     "draw_hint": Text(zh="开始后在图上逐点单击：两点起量距离，三点起量面积。",
                       en="Start, then click point by point: a length from two, an area from three."),
     "draw_start": Text(zh="开始", en="Start"),
     "draw_stop": Text(zh="结束", en="Stop"),
-    "draw_take": Text(zh="只看其中地块", en="Show parcels inside"),
+    "draw_take": Text(zh="只看其中{one}", en="Show {many} inside"),
     "draw_clear": Text(zh="清除", en="Clear"),
     "draw_length": Text(zh="长度 {length}", en="length {length}"),
     "draw_area": Text(zh="面积 {area}", en="area {area}"),
-    "compare": Text(zh="地块比较", en="Parcels side by side"),
+    "compare": Text(zh="{one}比较", en="{Many} side by side"),
     "compare_add": Text(zh="加入比较", en="Compare"),
     "compare_drop": Text(zh="移除", en="Take away"),
     "compare_clear": Text(zh="清空", en="Clear"),
@@ -105,9 +106,9 @@ PHRASES: Mapping[str, Text] = MappingProxyType({
     "zone": Text(zh="政策分区", en="Policy zone"),
     "role": Text(zh="定位", en="Role"),
     "no_exclusion": Text(zh="未触犯任何强制规定", en="Keeps every excluding rule"),
-    "top_candidates": Text(zh="推荐地块", en="Top candidates"),
-    "parcels_by_score": Text(zh="合格地块（按得分）", en="Eligible by score"),
-    "parcels_excluded": Text(zh="被排除地块（按主因）", en="Excluded by reason"),
+    "top_candidates": Text(zh="推荐{one}", en="Top candidates"),
+    "parcels_by_score": Text(zh="合格{one}（按得分）", en="Eligible by score"),
+    "parcels_excluded": Text(zh="被排除{one}（按主因）", en="Excluded by reason"),
     "edge_centre": Text(zh="边缘数据中心", en="Edge centre"),
     "edge_centres": Text(zh="边缘数据中心", en="Edge centres"),
     "feed_lines": Text(zh="双路供电", en="Two feeds"),
@@ -127,6 +128,8 @@ PHRASES: Mapping[str, Text] = MappingProxyType({
     "capacity_sites": Text(zh="容量布局园区", en="Capacity campuses"),
     "capacity_feeds": Text(zh="园区接入线路", en="Campus connections"),
     "campus_parts": Text(zh="园区平面", en="Campus layouts"),
+    "network_links": Text(zh="算力网络链路", en="Computing-network links"),
+    "network_places": Text(zh="算力网络节点", en="Computing-network places"),
     "zoom_in": Text(zh="放大可见", en="zoom in"),
     "capacity_reading": Text(zh="目标口径", en="Reading of the target"),
     "capacity_wanted": Text(zh="目标 IT 负荷", en="IT load wanted"),
@@ -141,6 +144,8 @@ PHRASES: Mapping[str, Text] = MappingProxyType({
     "stability": Text(zh="稳定性", en="How firmly it stands"),
     "stability_share": Text(zh="{share} 的抽样中仍入选", en="chosen in {share} of the draws"),
     "thinned": Text(zh="简化显示", en="thinned for display"),
+    "clusters": Text(zh="集群入围名单", en="Shortlist of clusters"),
+    "cluster_region": Text(zh="枢纽区域", en="Hub region"),
     "policy_zones": Text(zh="政策分区", en="Policy zones"),
     "host": Text(zh="宿主", en="Host"),
     "feed_a": Text(zh="A 路电源", en="Feed A"),
@@ -162,14 +167,18 @@ PHRASES: Mapping[str, Text] = MappingProxyType({
     "notes": Text(zh="规划文本说明", en="Notes on the plan"),
     "facts": Text(zh="仅报告、不计分的事实", en="Facts that are reported and not scored"),
     "documents": Text(zh="引用文件", en="Documents cited"),
+    "trust": Text(zh="结果可信度", en="How far to trust this"),
+    "trust_site": Text(zh="{class}第 {rank} 名 {site}（名次区间 {low}–{high}）：{text}",
+                       en="{class}, rank {rank}, {site} (interval {low} to {high}): {text}"),
+    "trust_sites": Text(zh="推荐名单逐处", en="The sites of the list, one by one"),
     "borders": Text(zh="行政区划", en="Boundaries"),
     "approval_number": Text(zh="审图号", en="map approval number"),
     "crs_note": Text(zh="计算坐标系 {crs}；图面 WGS84（与 CGCS2000 差异在图面尺度可忽略）",
                      en="Computed in {crs}; drawn in WGS84 (the difference from CGCS2000 does not show at map scale)"),
 })
-"""Phrases by the key that the browser code uses."""
+"""Phrases by the key that the browser code uses; ``{one}`` and ``{many}`` are what the candidates are called."""
 
 
-def phrases_in(language: Language) -> dict[str, str]:
-    """Return all phrases in one language."""
-    return {key: text.to(language) for key, text in PHRASES.items()}
+def phrases_in(language: Language, noun: Noun) -> dict[str, str]:
+    """Return all phrases in one language, the candidates called by their noun."""
+    return {key: noun.fill(text.to(language), language) for key, text in PHRASES.items()}

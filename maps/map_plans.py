@@ -32,7 +32,7 @@ def _said(name: str, zh: str, en: str) -> Field:
     return Field(name=name, title=Text(zh=zh, en=en))
 
 
-_PARCEL = Field(name="parcel_id", title=PHRASES["parcel"])
+_PARCEL = Field(name="parcel_id", title=Text(zh="地块", en="Parcel"))
 _UNIT = Field(name="unit", title=PHRASES["unit"])
 _ZONE = Field(name="zone", title=PHRASES["zone"])
 

@@ -15,6 +15,7 @@ from gis.errors import SitingToolError
 from layers.schemas import LAYERS
 from maps import styles
 from maps._packing_rules import unchecked_rules
+from maps.manifest import lacking_layers
 from maps.map_basemaps import basemap_data
 from maps.map_phrases import PHRASES, phrases_in
 from maps.map_plans import capacity_readings, place_titles, station_names
@@ -27,8 +28,9 @@ from siting.connections import DIVERSITY_TEXT
 from siting.criteria import MEASURES
 from siting.pack import CityPack, Criterion, ExclusionRule, ZonePermission
 from siting.power_words import LIMIT_TEXT
+from siting.study import noun_of
 from siting.types import EdgePlan, SiteScores, StudyResult
-from siting.wording import CERTAINTY_WORDS, PERMISSION_WORDS, unit_word, word
+from siting.wording import CERTAINTY_WORDS, PERMISSION_WORDS, crs_label, unit_word, word
 
 WGS84 = "EPSG:4326"
 _POWER_WORDS = {limit.name.lower(): text for limit, text in LIMIT_TEXT.items()}
@@ -40,14 +42,14 @@ def study_data(result: StudyResult, language: Language) -> dict[str, Any]:
     """Return the study as plain data for the page, all phrases in ``language``."""
     other: Language = "en" if language == "zh" else "zh"
     pack = result.pack
-    permissions = permissions_of(result)
+    permissions, noun = permissions_of(result), noun_of(pack, result.study)
     weights = _pack_weights(result)
     return {
         "language": language,
         "title": pack.title.to(language),
         "study": result.study.name,
-        "phrases": phrases_in(language),
-        "phrases_minor": {key: PHRASES[key].to(other) for key in (
+        "phrases": phrases_in(language, noun),
+        "phrases_minor": {key: noun.fill(PHRASES[key].to(other), other) for key in (
             "layers", "legend", "weights", "filters", "draw", "edge_number", "capacity", "basemap", "site_class",
             "top_candidates", "parcels_by_score", "parcels_excluded", "edge_centres", "data")},
         "groups": [{"key": key, "title": text.to(language), "title_minor": text.to(other)}
@@ -235,7 +237,7 @@ def _host_kinds(result: StudyResult) -> list[str]:
     if result.edge_plan is None:
         return []
     return sorted({_plain(k) for k in result.edge_plan.edge_centres["host_kind"]}
-                  | {kind.layer for kind in result.pack.edge.host_kinds})
+                  | {kind.layer for kind in result.pack.host_kinds})
 
 
 def _feed(row: Any, feed: str, stations: Mapping[str, str]) -> dict[str, Any]:
@@ -260,11 +262,17 @@ def _footer(result: StudyResult, language: Language) -> list[str]:
             approval = f" {PHRASES['approval_number'].to(language)} {p.approval_number}" if p.approval_number else ""
             lines.append(f"{PHRASES['borders'].to(language)}: {named}{approval}")
     others = dict.fromkeys(p.attribution for p in result.city_layers.provenance
-                           if p.attribution and p.layer != "districts")
+                           if p.attribution and p.layer not in ("districts", "boundary_lines"))
     n, held = result.census[0].n_candidates, len(result.candidates)
     if n > held:
-        lines.insert(0, PHRASES["partial"].to(language).replace("{held}", f"{held:,}").replace("{n}", f"{n:,}"))
-    return [*lines, *others, PHRASES["crs_note"].to(language).replace("{crs}", result.city_layers.metric_crs)]
+        lines.insert(0, _named(result, "partial", language).replace("{held}", f"{held:,}").replace("{n}", f"{n:,}"))
+    return [*lines, *others, PHRASES["crs_note"].to(language).replace(
+        "{crs}", crs_label(result.city_layers.metric_crs).to(language))]
+
+
+def _named(result: StudyResult, key: str, language: Language) -> str:
+    """Return a phrase that names the candidates."""
+    return noun_of(result.pack, result.study).fill(PHRASES[key].to(language), language)
 
 
 def _about(result: StudyResult, language: Language) -> dict[str, Any]:
@@ -280,14 +288,28 @@ def _about(result: StudyResult, language: Language) -> dict[str, Any]:
             "more": _joined([p.approval_number, p.vintage, p.licence, p.note.to(language) if p.note else ""]),
         })
     missing = [{"layer": LAYERS[name].title.to(language), "purpose": LAYERS[name].purpose.to(language)}
-               for name in result.city_layers.missing if name in LAYERS]
+               for name in lacking_layers(result)]
     return {
         "sources": sources, "missing": missing,
         "notes": [note.to(language) for note in result.pack.notes],
         "facts": [fact.to(language) for fact in result.facts],
+        "trust": [] if result.trust is None else [fact.to(language) for fact in result.trust.facts],
+        "trust_sites": _trusted_sites(result, language),
         "documents": [{"title": d.title.to(language), "status": d.status.to(language)}
                       for d in result.pack.documents],
     }
+
+
+def _trusted_sites(result: StudyResult, language: Language) -> list[str]:
+    """Say of every site on a list how firmly it stands there."""
+    if result.trust is None:
+        return []
+    titles = {c.class_id: c.title.to(language) for c in result.pack.site_classes}
+    told = PHRASES["trust_site"].to(language)
+    return [told.replace("{class}", titles[own.class_id]).replace("{rank}", str(s.rank))
+            .replace("{low}", str(s.rank_low)).replace("{high}", str(s.rank_high))
+            .replace("{text}", s.text.to(language)).replace("{site}", s.parcel_id)
+            for own in result.trust.classes for s in own.sites]
 
 
 def _joined(parts: Iterable[str]) -> str:

@@ -35,6 +35,7 @@ from maps.plan_layers import plan_layers, plan_tables
 from maps.report import render_report
 from siting.explanation import LARGE_PARCELS_FILE, MANIFEST_FILE
 from siting.tables import top_candidates
+from siting.trust_tables import trust_tables
 from siting.types import StudyResult
 
 MAP_FILE = "map.html"
@@ -176,7 +177,9 @@ def _write_all(result: StudyResult, pages: Mapping[str, str], draft: Path, langu
     translated = exported_layers(result, language="zh")
     step = Text(zh="写出成果", en="writing outputs")
     n_parcel_files = 3 if is_large(n_candidates(result)) else 4
-    tables = {"top_candidates.csv": top_candidates(result, language=language), **plan_tables(result, language)}
+    trusted = {} if result.trust is None else trust_tables(result.trust)
+    tables = {"top_candidates.csv": top_candidates(result, language=language), **plan_tables(result, language),
+              **trusted}
     total = len(pages) + n_parcel_files + 2 * len(tables) + 1 + 2 * len(layers)
     names: list[str] = []
 

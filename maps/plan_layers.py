@@ -1,4 +1,4 @@
-"""The layers of the plans: edge centres, capacity, existing stock and campuses."""
+"""The layers of the plans: edge centres, capacity, existing stock, campuses and the computing network."""
 
 from __future__ import annotations
 
@@ -9,14 +9,16 @@ import pandas as pd
 
 from gis.bilingual import Language
 from maps.exported_layer import ExportedLayer
-from siting.tables import unit_titles, zone_titles
-from siting.types import CapacityPlan, EdgePlan, StudyResult
+from siting.clusters import ClusterPlan
+from siting.network_settings import NetworkSettings
+from siting.tables import citation_text, unit_titles, zone_titles
+from siting.types import CapacityPlan, EdgePlan, NetworkPlan, StudyResult
 
 
 def plan_layers(result: StudyResult, language: Language) -> tuple[ExportedLayer, ...]:
     """Return the layers of every plan that the study holds."""
     return (*_edge_layers(result, language), *_capacity_layers(result, language), *_estate_layers(result),
-            *_three_in_one_layers(result), *_campus_layers(result))
+            *_three_in_one_layers(result), *_campus_layers(result), *_network_layers(result, language))
 
 
 def plan_tables(result: StudyResult, language: Language) -> dict[str, pd.DataFrame]:
@@ -36,6 +38,10 @@ def plan_tables(result: StudyResult, language: Language) -> dict[str, pd.DataFra
     if result.estate_plan is not None:
         tables["data_centre_decisions.csv"] = result.estate_plan.centres
         tables["data_centre_lists.csv"] = result.estate_plan.lists
+    if result.cluster_plan is not None:
+        tables["clusters.csv"] = cluster_frame(result, result.cluster_plan, language)
+    if result.network_plan is not None and result.pack.network is not None:
+        tables["network_assignments.csv"] = assignment_frame(result, result.network_plan, result.pack.network, language)
     return tables
 
 
@@ -129,3 +135,52 @@ def _campus_layers(result: StudyResult) -> tuple[ExportedLayer, ...]:
     columns = ["campus_part_id", "parcel_id", "part_kind", "floors", "area_m2", "floor_area_m2", "racks", "it_load_kw",
                "certainty", "geometry"]
     return (ExportedLayer("campus_parts", "campus_part_id", joined[columns], ("parcels",)),)
+
+
+def cluster_frame(result: StudyResult, plan: ClusterPlan, language: Language) -> pd.DataFrame:
+    """Return the clusters listed and the runners-up, with the titles of regions and units and the clause."""
+    regions, units = {f.region.region_id: f.region for f in plan.regions}, unit_titles(result, language)
+    frame = plan.table(result.candidates, language=language)
+    titled = frame.assign(
+        region=[regions[key].title.to(language) for key in frame["region_id"]],
+        unit=frame["unit_id"].map(lambda key: units.get(key, key)),
+        clause=[citation_text(result.pack, regions[key].citation, language) for key in frame["region_id"]])
+    return titled[["region_id", "region", "max_clusters", "site_class", "region_rank", "is_chosen", "parcel_id", "name",
+                   "unit_id", "unit", "score", "rank", "region_rank_low", "region_rank_high", "is_separated", "clause",
+                   "certainty"]]
+
+
+def _network_layers(result: StudyResult, language: Language) -> tuple[ExportedLayer, ...]:
+    plan, network = result.network_plan, result.pack.network
+    if plan is None or network is None:
+        return ()
+    frame, clauses = plan.links, _hub_clauses(result, network, language)
+    origins, hubs = {o.origin_id: o.source for o in network.origins}, {h.hub_id: h.source for h in network.hubs}
+    places = {"distance_km": 1, "distance_error_km": 1, "latency_low_ms": 3, "latency_ms": 3, "latency_high_ms": 3}
+    titled = frame.assign(
+        origin=frame["origin_id"].map({o.origin_id: o.title.to(language) for o in network.origins}),
+        hub=frame["hub_id"].map({h.hub_id: h.title.to(language) for h in network.hubs}),
+        position_source=[f"{origins[o]}; {hubs[h]}" for o, h in zip(frame["origin_id"], frame["hub_id"], strict=True)],
+        clause=frame["hub_id"].map(clauses)).round(places)
+    return (ExportedLayer("network_links", "link_id", titled[
+        ["link_id", "origin_id", "origin", "hub_id", "hub", "hub_kind", *places, "workloads", "workloads_low",
+         "workloads_assigned", "renewable_level", "clause", "position_source", "certainty", "geometry"]], ()),)
+
+
+def assignment_frame(result: StudyResult, plan: NetworkPlan, network: NetworkSettings,
+                     language: Language) -> pd.DataFrame:
+    """Return what was said of work at hubs, with titles and clauses: the hub's, or the work's where it stays."""
+    frame, clauses = plan.assignments, _hub_clauses(result, network, language)
+    kept = {w.workload_id: citation_text(result.pack, w.citation, language) for w in network.workloads}
+    titled = frame.assign(
+        origin=frame["origin_id"].map({o.origin_id: o.title.to(language) for o in network.origins}),
+        workload=frame["workload_id"].map({w.workload_id: w.title.to(language) for w in network.workloads}),
+        hub=frame["hub_id"].map({"": ""} | {h.hub_id: h.title.to(language) for h in network.hubs}),
+        clause=[clauses.get(hub_id) or kept[workload_id] for hub_id, workload_id in
+                zip(frame["hub_id"], frame["workload_id"], strict=True)]).round({"latency_ms": 3})
+    return titled[["origin_id", "origin", "workload_id", "workload", "hub_id", "hub", "latency_ms", "limit_ms",
+                   "verdict", "is_firm", "is_level_firm", "choice", "is_chosen", "reasons_zh", "reasons_en", "clause"]]
+
+
+def _hub_clauses(result: StudyResult, network: NetworkSettings, language: Language) -> dict[str, str]:
+    return {h.hub_id: citation_text(result.pack, h.clause, language) for h in network.hubs}

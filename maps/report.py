@@ -11,11 +11,13 @@ from gis.bilingual import Language
 from maps import (
     report_basis,
     report_capacity,
+    report_clusters,
     report_edge,
     report_end,
     report_estate,
     report_front,
     report_layout,
+    report_network,
     report_sites,
     report_trust,
 )
@@ -43,8 +45,10 @@ def render_report(result: StudyResult, *, language: Language) -> str:
     parts = [
         report_front.title_block(page), report_front.summary(page), report_front.request(page),
         report_front.method(page), report_basis.data(page), report_basis.zones(page), report_sites.eligibility(page),
-        report_sites.top_sites(page), report_edge.edge_centres(page), report_capacity.capacity(page),
-        report_layout.site_layouts(page), report_estate.estate(page), report_trust.trust(page),
+        report_sites.top_sites(page), report_clusters.clusters(page), report_edge.edge_centres(page),
+        report_capacity.capacity(page),
+        report_layout.site_layouts(page), report_estate.estate(page), report_network.network(page),
+        report_trust.trust(page),
         report_end.not_scored(page),
         report_end.limits(page), report_end.clauses(page),
     ]

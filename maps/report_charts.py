@@ -148,9 +148,11 @@ def lines_chart(title: str, x_title: str, y_title: str, places: Sequence[float],
     for k in range(5):
         x = places[0] + span * k / 4
         parts.append(f'<text x="{at(x, 0)[0]:.1f}" y="{_TOP + height + 20:.1f}" text-anchor="middle">{x:+.0%}</text>')
-    for name, shares, colour in lines:
+    for place, (name, shares, colour) in enumerate(lines):
         points = " ".join("{:.1f},{:.1f}".format(*at(x, y)) for x, y in zip(places, shares, strict=True))
-        parts.append(f'<polyline points="{points}" fill="none" stroke="{colour}" stroke-width="2.2">'
+        # Each is thinner than those before it, so that lines that run on one another are all seen.
+        width_px = 1.8 + 1.9 * (len(lines) - 1 - place)
+        parts.append(f'<polyline points="{points}" fill="none" stroke="{colour}" stroke-width="{width_px:.1f}">'
                      f"<title>{escape(name)}</title></polyline>")
     parts.append(f'<text x="{(_WIDTH + _LEFT) / 2:.1f}" y="{_HEIGHT - 8:.1f}" text-anchor="middle">'
                  f"{escape(x_title)}</text>")

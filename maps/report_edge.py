@@ -15,6 +15,7 @@ from maps.report_charts import curve_chart
 from maps.report_figures import BLACK, BLUE, GREEN, ORANGE, PALE, MapSheet, swatch
 from maps.report_page import Page, facts, whole
 from siting.connections import DIVERSITY_TEXT
+from siting.edge_hosts import edge_settings
 from siting.power import PowerLimit
 from siting.power_words import INDEPENDENCE_TEXT, LIMIT_TEXT
 from siting.three_in_one import VERDICT_TEXT
@@ -42,7 +43,7 @@ def edge_centres(page: Page) -> str:
 def _statement(page: Page, plan: EdgePlan) -> str:
     share = quantity(plan.demand_covered / plan.demand_total if plan.demand_total else 0.0, "share", page.language)
     n_covered = int(plan.demand["covered"].astype(bool).sum())
-    settings = page.result.pack.edge
+    settings = edge_settings(page.result.pack)
     gap = quantity(plan.optimality_gap, "share", page.language)
     pairs = [
         (page.say("布设数 / 可选宿主", "Placed / hosts"), f"{plan.n_facilities:,} / {plan.n_hosts:,}"),
@@ -178,7 +179,8 @@ def _curve(page: Page, plan: EdgePlan) -> str:
 
 def _three_in_one(page: Page) -> str:
     """Return the substations that could hold storage and a data centre, the fittest first."""
-    frame, clause = page.result.three_in_one, page.result.pack.edge.three_in_one
+    own = page.result.pack.edge
+    frame, clause = page.result.three_in_one, None if own is None else own.three_in_one
     if frame is None or frame.empty or clause is None:
         return ""
     counts = frame["verdict"].value_counts()

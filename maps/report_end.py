@@ -23,8 +23,8 @@ def limits(page: Page) -> str:
                  "A straight line is no route: feeds show which substation, not where the cable runs."),
         page.say("变电站可用容量、光缆芯数等须由供电公司与运营商书面确认。",
                  "Headroom of substations and spare fibre must be confirmed by their operators in writing."),
-        page.say("得分用于同类地块的比较，不是绝对优劣；标注“假定”的刻度与权重属于判断，可在方案文件中修改。",
-                 "Scores compare parcels of one class; scales and weights marked assumed are a judgement and can be "
+        page.say("得分用于同类{one}的比较，不是绝对优劣；标注“假定”的刻度与权重属于判断，可在方案文件中修改。",
+                 "Scores compare {many} of one class; scales and weights marked assumed are a judgement and can be "
                  "changed in the study file."),
     ]
     notes = [page.text(note) for note in result.pack.notes]

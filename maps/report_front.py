@@ -7,11 +7,11 @@ from html import escape
 from gis.bilingual import Language
 from layers.types import CERTAINTIES
 from maps.manifest import file_name, product_version
-from maps.report_page import Page, facts, hectares, items, score_text, whole
+from maps.report_page import Page, facts, items, score_text, whole
 from siting.pack import Criterion, SiteClass
 from siting.tables import criterion_title, top_rows
 from siting.types import SiteScores, StudyResult
-from siting.wording import CERTAINTY_WORDS, quantity
+from siting.wording import CERTAINTY_WORDS, crs_label, quantity
 
 
 def title_block(page: Page) -> str:
@@ -26,8 +26,7 @@ def title_block(page: Page) -> str:
         (say("方案文件", "Study file"),
          _hashed(file_name(result.study.path) or result.study.name, result.study.sha256)),
         (say("城市规则包", "City pack"), _hashed(result.pack.city, result.pack.sha256)),
-        (say("坐标参考系", "Metric CRS"), escape(result.pack.metric_crs) + say("（CGCS2000 高斯—克吕格三度带）",
-                                                                            " (CGCS2000, 3-degree Gauss-Krueger)")),
+        (say("坐标参考系", "Metric CRS"), page.text(crs_label(result.pack.metric_crs))),
         (say("数据截至", "Data up to"),
          escape(page.comma.join(vintages)) or say("各图层均未注明", "not stated by any layer")),
         (say("软件版本", "Software"), "算址 suanzhi " + escape(product_version())),
@@ -50,12 +49,13 @@ def _hashed(name: str, sha256: str) -> str:
 def summary(page: Page) -> str:
     """Return the main findings, and a warning where they rest on data that is not real."""
     say = page.say
-    headings = page.headings("!类别|Class", "#候选地块（个）|Candidates", "#合格（个）|Eligible",
-                             "#合格面积（公顷）|Eligible area (ha)", "!首选地块|Best site", "#得分|Score",
-                             "#数据覆盖|Data coverage")
+    headings = page.headings("!类别|Class", "#候选{one}（个）|Candidates", "#合格（个）|Eligible",
+                             "#合格面积（{area_unit}）|Eligible area ({area_unit})", "!首选{one}|Best {one}",
+                             "#得分|Score", "#数据覆盖|Data coverage")
     rows = [_summary_row(page, scores) for scores in page.result.scores]
     return page.section("主要结论", "Main findings", _warning(page),
-                        page.table(say("各类数据中心的选址结果", "Result by class"), headings, rows), _edge_line(page))
+                        page.table(say("各类数据中心的选址结果", "Result by class"), headings, rows), _edge_line(page),
+                        _clusters(page))
 
 
 def _summary_row(page: Page, scores: SiteScores) -> list[str]:
@@ -67,11 +67,24 @@ def _summary_row(page: Page, scores: SiteScores) -> list[str]:
         best = [parcel, score_text(float(scores.score[rows[0]])),
                 page.amount(float(scores.data_coverage[rows[0]]), "share")]
     return [page.text(scores.site_class.title), whole(census.n_candidates), whole(census.n_eligible),
-            hectares(census.eligible_area_m2), *best]
+            page.area(census.eligible_area_m2), *best]
+
+
+def _clusters(page: Page) -> str:
+    """Name the clusters listed for each hub region."""
+    plan = page.result.cluster_plan
+    if plan is None:
+        return ""
+    lead = page.paragraph(
+        "各枢纽区域的集群入围名单（只按已测的准则，供比选，不代替批复）：",
+        "Clusters listed for each hub region (by what was measured; for comparison, no approval):")
+    return lead + items(page.text(fact) for fact in plan.facts)
 
 
 def _edge_line(page: Page) -> str:
     plan = page.result.edge_plan
+    if plan is None and page.result.pack.edge is None:
+        return ""
     if plan is None:
         return page.paragraph("本次运行未布设边缘数据中心。", "No edge centres were placed in this run.")
     share = quantity(plan.demand_covered / plan.demand_total if plan.demand_total else 0.0, "share", page.language)
@@ -94,8 +107,8 @@ def _warning(page: Page) -> str:
             parts.append(f"<b>{page.word(CERTAINTY_WORDS, grade)}</b>{colon}{page.comma.join(found)}")
     if not parts:
         return ""
-    lead = page.say("本报告的下列图层并非实测数据，据此得出的具体地块结论只供演练与比选，须以权属和现状资料复核：",
-                    "These layers are not surveyed data. What follows from them on a particular parcel is for trial "
+    lead = page.say("本报告的下列图层并非实测数据，据此得出的具体{one}结论只供演练与比选，须以权属和现状资料复核：",
+                    "These layers are not surveyed data. What follows from them on a particular {one} is for trial "
                     "and comparison only and must be checked against the record:")
     return f'<div class="warning"><p>{lead}</p>{items(parts)}</div>'
 
@@ -105,7 +118,8 @@ def request(page: Page) -> str:
     study, pack, say = page.result.study, page.result.pack, page.say
     grid = study.grid_size_m or pack.grid_size_m
     candidates = {"parcels": say("给定地块", "given parcels"), "grid": say(f"{grid:g} 米网格", f"grid of {grid:g} m"),
-                  "blocks": say("道路围合的街块", "blocks between streets")}
+                  "blocks": say("道路围合的街块", "blocks between streets"),
+                  "districts": say("整个{one}", "whole {many}")}
     pairs = [
         (say("评价类别", "Classes"), page.comma.join(page.text(s.site_class.title) for s in page.result.scores)),
         (say("候选对象", "Candidates"), candidates[study.candidates]),
@@ -119,7 +133,7 @@ def request(page: Page) -> str:
     ]
     return page.section(
         "任务与条件", "What was asked",
-        page.paragraph("按城市规划文本与国家标准，对全部候选地块逐条检验强制规则，对合格地块按固定刻度打分排序；"
+        page.paragraph("按城市规划文本与国家标准，对全部候选{one}逐条检验强制规则，对合格{one}按固定刻度打分排序；"
                        "每一结论均附条文出处。",
                        "Every candidate is put to every binding rule of the city's plan and the national standards; "
                        "the eligible ones are scored on fixed scales and ranked. Each verdict names its clause."),
@@ -159,16 +173,16 @@ def method(page: Page) -> str:
         page.say("读入：各图层统一到同一平面坐标系，逐行记账（读入＝采用＋修复＋舍弃），坐标基准按声明或来源纠正。",
                  "Reading: every layer is brought to one metric CRS; each row is accounted for (read = accepted + "
                  "repaired + rejected), and datums are put right as declared."),
-        page.say("归属：地块按面积最大者归入政策单元，功能区优先于区县；政策单元决定各类数据中心的许可。",
-                 "Placing: a parcel belongs to the unit that holds most of it, functional zones before districts; "
+        page.say("归属：{one}按面积最大者归入政策单元，功能区优先于区县；政策单元决定各类数据中心的许可。",
+                 "Placing: a {one} belongs to the unit that holds most of it, functional zones before districts; "
                  "the unit decides what policy permits."),
-        page.say("排除：违反任何一条强制规则的地块即排除，但保留在全部成果中并列明原因；方案声明缓解措施的规则改为扣分。",
-                 "Exclusion: a parcel that breaks one binding rule is excluded, yet stays in every output with its "
+        page.say("排除：违反任何一条强制规则的{one}即排除，但保留在全部成果中并列明原因；方案声明缓解措施的规则改为扣分。",
+                 "Exclusion: a {one} that breaks one binding rule is excluded, yet stays in every output with its "
                  "reasons; a rule for which the study states a mitigation penalises instead."),
         page.say("打分：每项准则按固定的 0 分值与满分值线性归一到 0–1，乘权重后相加；刻度不随候选集合变化，"
-                 "增减地块不改变他者得分。",
+                 "增减{one}不改变他者得分。",
                  "Scoring: each criterion is brought to 0–1 between fixed values of no and of full points, weighted "
-                 "and summed; scales do not depend on the batch, so adding a parcel changes no other score."),
+                 "and summed; scales do not depend on the batch, so adding a {one} changes no other score."),
         page.say("缺测：未测到的准则不计分，其权重按比例分给已测准则，并给出“数据覆盖”（已测权重之和）。",
                  "Gaps: a criterion that could not be measured earns nothing, its weight is shared out among the "
                  "measured ones, and data coverage (the weight measured) is stated."),
@@ -176,7 +190,8 @@ def method(page: Page) -> str:
                  "Edge layout: maximal covering (MCLP) over real hosts with a feed, solved as an integer programme; "
                  "solver status and gap are reported."),
     )
-    listed = "".join(f"<li>{step}</li>" for step in steps)
+    told = steps if page.result.pack.edge is not None else steps[:-1]
+    listed = "".join(f"<li>{step}</li>" for step in told)
     return page.section("方法", "Method", f'<ol class="steps">{listed}</ol>',
                         *(_criteria_table(page, s) for s in page.result.scores))
 

@@ -10,8 +10,9 @@ from typing import Literal
 from gis.bilingual import Language, Text
 from layers.schemas import LAYERS
 from siting.citation import Citation
+from siting.study import noun_of
 from siting.types import StudyResult
-from siting.wording import number, quantity, word
+from siting.wording import Noun, number, quantity, word
 
 Align = Literal["text", "number", "short"]
 Heading = tuple[str, Align]
@@ -32,10 +33,15 @@ class Page:
     n_tables: int = 0
     n_figures: int = 0
     n_sections: int = 0
+    noun: Noun = field(init=False)
+    """What the candidates are called."""
+
+    def __post_init__(self) -> None:
+        self.noun = noun_of(self.result.pack, self.result.study)
 
     def say(self, zh: str, en: str) -> str:
-        """Return a phrase of the report in its language, escaped."""
-        return escape(zh if self.language == "zh" else en)
+        """Return a phrase of the report in its language, escaped; ``{one}`` and ``{many}`` name the candidates."""
+        return escape(self.noun.fill(zh if self.language == "zh" else en, self.language))
 
     def text(self, text: Text | None) -> str:
         """Return a bilingual phrase, escaped."""
@@ -61,6 +67,10 @@ class Page:
         key = (citation.document, citation.heading, citation.quote)
         place = self.clauses.setdefault(key, len(self.clauses) + 1)
         return f'<a class="cite" href="#clause-{place}">[{place}]</a>{mark}'
+
+    def area(self, area_m2: float) -> str:
+        """Write an area in the unit of the candidates (``{area_unit}`` in phrases)."""
+        return f"{area_m2 / self.noun.area_unit_m2:,.2f}"
 
     def headings(self, *titles: str) -> list[Heading]:
         """Return column headings from ``"中文|English"``.

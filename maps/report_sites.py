@@ -5,12 +5,14 @@ from __future__ import annotations
 from html import escape
 
 import numpy as np
+from numpy.typing import NDArray
 
 from gis.bilingual import Text
 from maps.report_basis import source_line
 from maps.report_figures import BLUE, GREY, MOST_SHAPES, ORANGE, PALE, MapSheet, swatch
-from maps.report_page import Page, hectares, items, score_text, whole
+from maps.report_page import Page, items, score_text, whole
 from maps.report_raster import Drawn, paint_parcels, pixel_size_m
+from maps.styles import SCORE_RAMP, score_breaks
 from siting.broken_rules import CATEGORICAL_TESTS, required_of
 from siting.explanation import CriterionLine, Explanation, ReasonLine, explain_rows
 from siting.explanation_text import reason_text
@@ -35,8 +37,9 @@ def eligibility(page: Page) -> str:
         census = page.result.census_for(scores.site_class.class_id)
         n, kept = census.n_candidates, census.n_eligible
         parts += [f"<h3>{title}</h3>",
-                  page.paragraph(f"{n:,} 个候选地块中 {kept:,} 个合格，{n - kept:,} 个被排除。同一地块可违反多条规则。",
-                                 f"{kept:,} of {n:,} candidates are eligible, {n - kept:,} are excluded. A parcel may "
+                  page.paragraph(f"{n:,} 个候选{{one}}中 {kept:,} 个合格，{n - kept:,} 个被排除。"
+                                 "同一{one}可违反多条规则。",
+                                 f"{kept:,} of {n:,} candidates are eligible, {n - kept:,} are excluded. A {{one}} may "
                                  "break several rules."),
                   _rules_table(page, scores, title), _units_table(page, scores, title)]
     return page.section("合格性", "Eligibility", *parts)
@@ -44,14 +47,14 @@ def eligibility(page: Page) -> str:
 
 def _rules_table(page: Page, scores: SiteScores, title: str) -> str:
     headings = page.headings("规则|Rule", "!性质|Effect", "#限值|Limit", "#已检验|Tested", "#违反|Broken",
-                             "#违反面积（公顷）|Area (ha)", "#唯一原因|Sole reason", "依据|Clause")
+                             "#违反面积（{area_unit}）|Area ({area_unit})", "#唯一原因|Sole reason", "依据|Clause")
     counts = summary_by_rule(page.result, scores.site_class.class_id)
     rows = []
     for rule, count in zip(scores.exclusions.rules, counts.to_dict("records"), strict=True):
         tested = f"{count['n_tested']:,}" if count["n_tested"] else page.say("未检验", "not tested")
         note = f"<br><small>{page.text(rule.note)}</small>" if rule.note else ""
         rows.append([f"{page.text(rule.title)} <code>{escape(rule.rule_id)}</code>{note}", _effect(page, rule),
-                     _limit(page, rule), tested, f"{count['n_broken']:,}", hectares(count["area_m2"]),
+                     _limit(page, rule), tested, f"{count['n_broken']:,}", page.area(count["area_m2"]),
                      f"{count['n_only']:,}", page.cite(rule.citation, assumed=rule.assumed)])
     return page.table(title + page.say("：逐条规则的检验结果", ": result by rule"), headings, rows, kind="wide")
 
@@ -71,8 +74,9 @@ def _limit(page: Page, rule: ExclusionRule) -> str:
 
 def _units_table(page: Page, scores: SiteScores, title: str) -> str:
     headings = page.headings("分区|Zone", "政策单元|Unit", "!许可|Policy", "#候选|Candidates", "#合格|Eligible",
-                             "#合格面积（公顷）|Eligible (ha)", "主要排除原因|Main reasons of exclusion",
-                             "#最高得分|Best score", "!最佳地块|Best site")
+                             "#合格面积（{area_unit}）|Eligible ({area_unit})",
+                             "主要排除原因|Main reasons of exclusion",
+                             "#最高得分|Best score", "!最佳{one}|Best {one}")
     names = {r.rule_id: page.text(r.title) for r in scores.exclusions.rules}
     rows = []
     table = summary_by_zone(page.result, scores.site_class.class_id, language=page.language)
@@ -81,7 +85,7 @@ def _units_table(page: Page, scores: SiteScores, title: str) -> str:
         reasons = [part.rpartition(": ") for part in row["excluded_by"].split("; ") if part][:3]
         rows.append([escape(str(row["zone"])) or outside, escape(str(row["unit"])) or "–",
                      page.word(PERMISSION_WORDS, row["permission"]) if isinstance(row["permission"], str) else "–",
-                     f"{row['n_candidates']:,}", f"{row['n_eligible']:,}", hectares(row["eligible_area_m2"]),
+                     f"{row['n_candidates']:,}", f"{row['n_eligible']:,}", page.area(row["eligible_area_m2"]),
                      page.semicolon.join(f"{names.get(key, '')} {count}" for key, _, count in reasons) or "–",
                      score_text(None if np.isnan(row["best_score"]) else row["best_score"]),
                      escape(row["best_parcel_id"]) or "–"])
@@ -97,7 +101,7 @@ def top_sites(page: Page) -> str:
         rows = top_rows(page.result, scores.site_class.class_id)
         parts.append(f"<h3>{title}</h3>")
         if not len(rows):
-            parts.append(page.paragraph("没有合格地块。", "No parcel is eligible."))
+            parts.append(page.paragraph("没有合格{one}。", "No {one} is eligible."))
             continue
         figure, drawn = _sites_figure(page, scores, title, drawn)
         parts += [figure, _sites_table(page, scores, title)]
@@ -105,34 +109,58 @@ def top_sites(page: Page) -> str:
         power = feeds_of(page.result, scores.site_class, rows[:N_EXPLAINED])
         parts += [_block(page, e, None if power is None else explain_feeds(power[0], i, power[1]))
                   for i, e in enumerate(told)]
-    return page.section("推荐地块", "Top sites", *parts)
+    return page.section("推荐{one}", "Top {many}", *parts)
 
 
 def _sites_figure(page: Page, scores: SiteScores, title: str, drawn: Drawn | None) -> tuple[str, Drawn | None]:
     """Return the map of a class, and what was drawn where, for the next class."""
     result = page.result
-    caption = title + page.say("：合格地块与推荐地块", ": eligible parcels and top sites")
+    caption = title + page.say("：合格{one}与推荐{one}", ": eligible and top {many}")
     shapes, kept = np.asarray(result.candidates.geometry.array, dtype=object), scores.rank > 0
+    # Plots are too many and too small for shades; districts fill the sheet.
+    is_wide = result.study.candidates == "districts"
     sheet = MapSheet(result.city_layers.area_of_interest, caption)
     sheet.shapes(result.units.geometry, f'fill="{PALE}" stroke="#999" stroke-width="1"')
     if len(shapes) > MOST_SHAPES:
         drawn = paint_parcels(sheet, shapes, kept, (GREY, BLUE), drawn)
         size = f"{pixel_size_m(sheet):.0f}"
-        caption += page.say(f"（地块过多：以约 {size} 米的像元绘出，过小的合格地块占其中心所在的像元）",
-                            f" (many parcels: drawn in pixels of about {size} m; eligible ones too small for it "
+        caption += page.say(f"（{{one}}过多：以约 {size} 米的像元绘出，过小的合格{{one}}占其中心所在的像元）",
+                            f" (many {{many}}: drawn in pixels of about {size} m; eligible ones too small for it "
                             "take the pixel of their middle)")
     else:
         sheet.shapes(shapes[~kept], f'fill="{GREY}"')
-        sheet.shapes(shapes[kept], f'fill="{BLUE}"')
+        if not is_wide:
+            sheet.shapes(shapes[kept], f'fill="{BLUE}"')
+    eligible = swatch(BLUE, page.say("合格", "eligible"))
+    if is_wide:
+        eligible = _by_score(sheet, scores, shapes)
+        sheet.shapes(result.units.geometry, 'fill="none" stroke="#333" stroke-width="1.2"')
+    if result.city_layers.has("boundary_lines"):
+        sheet.shapes(result.city_layers.frame("boundary_lines").geometry, 'fill="none" stroke="#333" stroke-width="2"')
     rows = top_rows(result, scores.site_class.class_id)
     sheet.numbered(sheet.points(shapes[rows]), [str(scores.rank[i]) for i in rows], ORANGE)
     names = result.units["name_zh" if page.language == "zh" else "name_en"]
     for position, name in zip(sheet.points(result.units.geometry), names, strict=True):
         sheet.label(position, str(name))
-    legend = (swatch(BLUE, page.say("合格", "eligible")) + swatch(GREY, page.say("被排除", "excluded"))
-              + swatch(ORANGE, page.say("推荐地块及其名次", "top site and rank"), "circle"))
+    legend = (eligible + swatch(GREY, page.say("被排除", "excluded"))
+              + swatch(ORANGE, page.say("推荐{one}及其名次", "top {one} and rank"), "circle"))
     caption += _held(page, scores) + source_line(page, "parcels", "districts", "zones")
     return page.figure(caption, sheet.render(page.language), legend), drawn
+
+
+def _by_score(sheet: MapSheet, scores: SiteScores, shapes: NDArray[np.object_]) -> str:
+    """Paint the eligible candidates in the shades of the map; return their legend."""
+    kept = scores.rank > 0
+    low, high = (float(np.quantile(scores.score[kept], share)) for share in (0.05, 0.95))
+    breaks = score_breaks(low, high)
+    shade = np.searchsorted(breaks, scores.score, side="right")
+    places = max(2, *(len(f"{b:g}".partition(".")[2]) for b in breaks))
+    legend = []
+    for number, colour in enumerate(SCORE_RAMP):
+        sheet.shapes(shapes[kept & (shade == number)], f'fill="{colour}" stroke="#777" stroke-width=".4"')
+        above = f"≥ {breaks[number - 1]:.{places}f}" if number else f"< {breaks[0]:.{places}f}"
+        legend.append(swatch(colour, escape(above)))
+    return "".join(reversed(legend))
 
 
 def _held(page: Page, scores: SiteScores) -> str:
@@ -140,13 +168,13 @@ def _held(page: Page, scores: SiteScores) -> str:
     held, counted = len(scores.score), page.result.census_for(scores.site_class.class_id).n_candidates
     if held == counted:
         return ""
-    return page.say(f"（图中为保留明细的 {held:,} 个候选地块，共 {counted:,} 个）",
+    return page.say(f"（图中为保留明细的 {held:,} 个候选{{one}}，共 {counted:,} 个）",
                     f" (showing the {held:,} candidates kept in detail, of {counted:,})")
 
 
 def _sites_table(page: Page, scores: SiteScores, title: str) -> str:
-    headings = page.headings("#名次|Rank", "!地块|Parcel", "政策单元 / 分区|Unit / zone", "!许可|Policy", "!用地|Use",
-                             "#面积（公顷）|Area (ha)", "#得分|Score", "#数据覆盖|Coverage",
+    headings = page.headings("#名次|Rank", "!{one}|{One}", "政策单元 / 分区|Unit / zone", "!许可|Policy", "!用地|Use",
+                             "#面积（{area_unit}）|Area ({area_unit})", "#得分|Score", "#数据覆盖|Coverage",
                              "得分最多的准则|Earns most by", "失分最多|Loses most by")
     zones = {z.zone_id: page.text(z.title) for z in page.result.pack.zones}
     names = "name_zh" if page.language == "zh" else "name_en"
@@ -159,10 +187,10 @@ def _sites_table(page: Page, scores: SiteScores, title: str) -> str:
         rows.append([whole(scores.rank[i]), escape(str(parcel["parcel_id"])),
                      f"{escape(str(units.get(parcel['unit_id'], parcel['district'])))}<br>"
                      f"<small>{zones.get(parcel['zone_id'], page.say('规划分区之外', 'outside the plan'))}</small>",
-                     policy, page.word(LAND_USE_WORDS, parcel["land_use"]), hectares(float(parcel["area_m2"])),
+                     policy, page.word(LAND_USE_WORDS, parcel["land_use"]), page.area(float(parcel["area_m2"])),
                      score_text(float(scores.score[i])), page.amount(float(scores.data_coverage[i]), "share"),
                      escape(strengths(scores, i, page.language)), escape(weakness(scores, i, page.language))])
-    return page.table(title + page.say("：推荐地块", ": top sites"), headings, rows, kind="wide")
+    return page.table(title + page.say("：推荐{one}", ": top {many}"), headings, rows, kind="wide")
 
 
 def _block(page: Page, explained: Explanation, power: Text | None) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from html import escape
 
 import numpy as np
@@ -9,10 +10,16 @@ import numpy as np
 from maps.report_charts import bar_chart, interval_chart, lines_chart
 from maps.report_figures import BLACK, BLUE, GREEN, ORANGE, swatch
 from maps.report_page import Page, facts, items, whole
+from siting.capacity_stability import CapacityStability
 from siting.criteria import MEASURES
+from siting.edge_stability import JITTER
+from siting.known_errors import ASSUMED_RADIUS_M
+from siting.outline_errors import AREA_ERROR
 from siting.robustness import TOPS
-from siting.trust import STRICT_CHANCE, WEIGHT_SHARE, ClassTrust, SiteTrust, Trust
-from siting.validation import ShareTest, Validation
+from siting.tables import unit_titles
+from siting.trust import FIRM_CHANCE, STRONG, ClassTrust, SiteTrust, Trust
+from siting.trust_draws import STRICT_CHANCE, WEIGHT_SHARE
+from siting.validation import CLOSE, FAR, NEARLY, SIGNIFICANT, ShareTest, Validation
 from siting.verdicts import VERDICT_TEXT
 from siting.weighting import ORIGIN_TEXT, WeightChoice
 
@@ -21,6 +28,9 @@ N_LINES = 5
 
 N_SITES = 20
 """Parcels of the capacity layout that are listed, the best ones."""
+
+N_CAMPUSES = 40
+"""Campuses of the capacity layout whose stability is listed; capacity_stability.csv holds all."""
 
 _PURPLE = "#cc79a7"
 _COLOURS = (BLUE, ORANGE, GREEN, BLACK, _PURPLE)
@@ -35,17 +45,20 @@ def trust(page: Page) -> str:
     if found is not None:
         parts = [_statement(page, found), *parts]
         parts += [part for own in found.classes for part in _class(page, own, found)]
-        parts += [_edge(page, found), *_validation(page, found.validation)]
+        parts += [_capacity(page, found), _edge(page, found), *_validation(page, found.validation), _assumptions(page)]
     return page.section("结果可信度", "How far to trust this", *parts)
 
 
 def _statement(page: Page, found: Trust) -> str:
     n = found.n_draws
     told = page.paragraph(
-        f"以下结论由 {n} 次抽样得出：各准则权重在 ±{WEIGHT_SHARE:.0%} 内变动，已知位置误差的距离随误差变动，"
-        f"可用工程措施缓解的距离规定以 {STRICT_CHANCE:.0%} 的概率从严。名次区间含抽样的 90%；区间重叠的地块不可区分。",
-        f"What follows rests on {n} draws: weights vary within ±{WEIGHT_SHARE:.0%}, distances to features of known "
-        f"position error vary with it, and distance rules that a measure can answer for are strict with a chance of "
+        f"以下结论由 {n} 次抽样得出：各准则权重在 ±{WEIGHT_SHARE:.0%} 内变动；到位置有误差的要素的距离、图层未给出的"
+        "变电站可用容量、近似的功能区界线随其误差变动；"
+        f"可用工程措施缓解的距离规定以 {STRICT_CHANCE:.0%} 的概率从严。"
+        "名次区间含抽样的 90%；区间重叠的{one}不可区分。",
+        f"What follows rests on {n} draws: weights vary within ±{WEIGHT_SHARE:.0%}; distances to features of known "
+        "position error, the headroom of substations that no layer states, and approximate outlines of functional "
+        "zones vary with their error; distance rules that a measure can answer for are strict with a chance of "
         f"{STRICT_CHANCE:.0%}. A rank interval holds 90 % of the draws; sites whose intervals meet are not separable.")
     return told + items(page.text(fact) for fact in found.facts)
 
@@ -82,13 +95,13 @@ def _class(page: Page, own: ClassTrust, found: Trust) -> list[str]:
         parts.append(_sites(page, own.capacity_sites[:N_SITES], page.say(f"容量布局所选地块（至多 {N_SITES} 处）：",
                                      f"Parcels of the capacity layout (at most {N_SITES}): ")
                             + title))
-    parts += [_one_at_a_time(page, own, title), _methods(page, own, title)]
+    parts += [_one_at_a_time(page, own, title), _criteria(page, own, title), _methods(page, own, title)]
     note = page.paragraph(
-        f"参与抽样的候选地块 {own.n_candidates:,} 个；变动宽严的规则 {own.n_varied_rules} 条；"
+        f"参与抽样的候选{{one}} {own.n_candidates:,} 个；变动宽严的规则 {own.n_varied_rules} 条；"
         f"抽样 {found.n_draws} 次。",
         f"{own.n_candidates:,} candidates took part; {own.n_varied_rules} rules were drawn as strict or mitigated; "
         f"{found.n_draws} draws.")
-    return [*parts, note, items(page.text(fact) for fact in own.errors.facts)]
+    return [*parts, note, items(page.text(fact) for fact in own.facts)]
 
 
 def _intervals(page: Page, own: ClassTrust, title: str) -> str:
@@ -100,7 +113,7 @@ def _intervals(page: Page, own: ClassTrust, title: str) -> str:
 
 
 def _sites(page: Page, sites: tuple[SiteTrust, ...], caption: str) -> str:
-    headings = page.headings("#名次|Rank", "!地块|Parcel", *(f"#前 {n}|Best {n}" for n in TOPS),
+    headings = page.headings("#名次|Rank", "!{one}|{One}", *(f"#前 {n}|Best {n}" for n in TOPS),
                              "!名次区间|Rank interval", "主要取决于|Depends most on", "结论|What to make of it")
     rows = [[whole(s.rank), escape(s.parcel_id), *(f"{p:.0%}" for p in s.in_top),
              f"{s.rank_low}–{s.rank_high}", _criterion(page, s.depends_on) if s.depends_on else "–",
@@ -109,7 +122,7 @@ def _sites(page: Page, sites: tuple[SiteTrust, ...], caption: str) -> str:
 
 
 def _one_at_a_time(page: Page, own: ClassTrust, title: str) -> str:
-    found, criteria = own.one_at_a_time, [c.criterion_id for c in page.result.scores_for(own.class_id).criteria]
+    found, criteria = own.one_at_a_time, own.criteria
     # Those that change the list most; where none does, the first say so with a flat line.
     order = np.lexsort((np.arange(len(criteria)), -found.shift.max(axis=1), found.kept.min(axis=1)))[:N_LINES].tolist()
     caption = page.say(f"单个权重变动时名单前 {found.n_top} 处的保留比例：",
@@ -131,13 +144,96 @@ def _one_at_a_time(page: Page, own: ClassTrust, title: str) -> str:
     return page.figure(caption, chart, legend) + note
 
 
+def _criteria(page: Page, own: ClassTrust, title: str) -> str:
+    """Tabulate how much hangs on each weight: alone, and among all that the draws vary."""
+    found = own.one_at_a_time
+    weight = {c.criterion_id: c.weight for c in page.result.scores_for(own.class_id).criteria}
+    order = np.lexsort((np.arange(len(own.criteria)), -own.first_order)).tolist()
+    down, up = f"−{WEIGHT_SHARE:.0%}", f"+{WEIGHT_SHARE:.0%}"
+    headings = page.headings("准则|Criterion", "#权重|Weight", "#单独解释的名次变动|Spread of ranks it explains alone",
+                             f"#权重 {down} 时保留|Kept at {down}", f"#权重 {up} 时保留|Kept at {up}",
+                             "#平均名次变动（最大）|Mean change of rank (most)")
+    rows = [[_criterion(page, own.criteria[j]), f"{weight[own.criteria[j]]:.3f}", f"{own.first_order[j]:.1%}",
+             f"{found.kept[j, 0]:.0%}", f"{found.kept[j, -1]:.0%}", f"{found.shift[j].max():.1f}"]
+            for j in order if weight[own.criteria[j]] > 0]
+    rest = max(0.0, 1.0 - float(own.first_order.sum()))
+    note = page.paragraph(
+        f"“单独解释”为名单各{{one}}名次（对数）的变动中由该权重一阶解释的部分，取平均；其余 {rest:.0%} "
+        "来自数据误差、界线、规则宽严及多项权重的共同作用。",
+        "What a weight explains alone is its first-order share of the spread of the ranks (logarithm) of the listed "
+        f"sites, their mean; the other {rest:.0%} come from errors of the data, outlines, rules, and weights that act "
+        "together.")
+    return page.table(page.say("各准则的敏感性：", "Sensitivity by criterion: ") + title, headings, rows) + note
+
+
 def _methods(page: Page, own: ClassTrust, title: str) -> str:
     headings = page.headings("方法|Method", "#与加权和的一致性（τ）|Agreement with the weighted sum (tau)",
                              f"#前 {own.agreement[0].n_top} 重合|Overlap of the best {own.agreement[0].n_top}",
-                             "#加入劣势地块后换序的对数|Pairs reordered by adding a dominated parcel")
+                             "#加入劣势{one}后换序的对数|Pairs reordered by adding a dominated {one}")
     rows = [[page.text(m.title), "–" if np.isnan(m.tau) else f"{m.tau:.3f}", f"{m.overlap:.0%}", f"{m.moved:.3%}"]
             for m in own.agreement]
     return page.table(page.say("不同评价方法的一致性：", "Agreement between methods: ") + title, headings, rows)
+
+
+def _capacity(page: Page, found: Trust) -> str:
+    own = found.capacity
+    if own is None:
+        return ""
+    told = page.paragraph(
+        f"容量布局（第一种口径）在 {own.n_draws} 次相同抽样中重做，以松弛解取整并给出上界（最大差距 {own.gap:.2%}）；"
+        "“再次入选”为重做的布局也启用该园区的比例，临界的最小园区可能因取整而落选；"
+        "“仍可落实”为其规划负荷在该抽样的许可、分区份额与供电条件下平均可保留的比例。",
+        f"The capacity layout (first reading) was made anew in {own.n_draws} of the same draws, by rounding the "
+        f"relaxation, with a bound (greatest distance to it {own.gap:.2%}). Chosen again: share of those layouts that "
+        "open the campus too; rounding may leave out marginal campuses of the smallest size. Still stands: mean share "
+        "of its planned load that permission, shares of zones and power leave it.")
+    pairs = [(page.say("规划 IT 负荷", "IT load as planned"), f"{own.planned_mw:,.1f} MW"),
+             (page.say("抽样中平均仍可落实", "Still stands, mean of the draws"), f"{own.standing_mw:,.1f} MW"),
+             (page.say("最差十分之一中有风险的负荷", "At risk in the worst tenth"), f"{own.at_risk_mw:,.1f} MW"),
+             (page.say("布局价值低于最优（平均 / 最差十分之一，上界）",
+                       "Worth less than the best layout (mean / worst tenth, upper bound)"),
+              f"{own.regret:.1%} / {own.worst_regret:.1%}")]
+    titles = unit_titles(page.result, page.language)
+    headings = page.headings("!园区|Campus", "!地块|Parcel", "单元|Unit", "#IT 负荷（MW）|IT load (MW)",
+                             "#再次入选|Chosen again", "#仍可落实|Still stands")
+    rows = [[escape(c.capacity_site_id), escape(c.parcel_id), escape(titles.get(c.unit_id, c.unit_id)),
+             f"{c.it_load_mw:,.1f}", f"{c.chosen:.0%}", f"{c.standing:.0%}"] for c in own.campuses[:N_CAMPUSES]]
+    return (f"<h3>{page.say('容量布局的稳健性', 'How firmly the capacity layout stands')}</h3>" + told + facts(pairs)
+            + _units(page, own, titles)
+            + page.table(page.say(f"各园区（至多 {N_CAMPUSES} 处）", f"The campuses (at most {N_CAMPUSES})"), headings,
+                         rows))
+
+
+def _units(page: Page, own: CapacityStability, titles: Mapping[str, str]) -> str:
+    headings = page.headings("单元|Unit", "#规划（MW）|Planned (MW)", "#抽样的 5%–95%（MW）|5–95 % of the draws (MW)")
+    rows = [[escape(titles.get(u.unit_id, u.unit_id)), f"{u.planned_mw:,.1f}", f"{u.low_mw:,.1f}–{u.high_mw:,.1f}"]
+            for u in own.units]
+    return page.table(page.say("各单元容量的变动", "Capacity by unit over the draws"), headings, rows)
+
+
+def _assumptions(page: Page) -> str:
+    """List the judgements that the verdicts rest on: a reader must be able to dispute them."""
+    pairs = [
+        (page.say("权重变动幅度", "Reach of the weights"), f"±{WEIGHT_SHARE:.0%}"),
+        (page.say("可缓解规定从严的概率", "Chance that a rule which can be mitigated is strict"),
+         f"{STRICT_CHANCE:.0%}"),
+        (page.say("近似要素未给出误差时的误差半径", "Error radius of an approximate feature that states none"),
+         f"{ASSUMED_RADIUS_M:.0f} m"),
+        (page.say("近似界线的面积误差（标准误差）", "Area error of an approximate outline (standard error)"),
+         f"{AREA_ERROR:.0%}"),
+        (page.say("“稳健”：抽样中保持在短名单的比例", "Robust: share of draws on the short list"),
+         f"{FIRM_CHANCE:.0%}"),
+        (page.say("“取决于”：与权重的相关系数", "Depends on: correlation with the weight"), f"{STRONG:g}"),
+        (page.say("份额检验：相符 / 部分相符的上限", "Share test: agrees / agrees in part up to"),
+         f"{CLOSE:.0%} / {FAR:.0%}"),
+        (page.say("存在检验：显著水平", "Presence test: level of significance"), f"{SIGNIFICANT:.0%}"),
+        (page.say("“几乎相同”：归一化标准差", "Nearly the same: spread of the normalised value"), f"{NEARLY:g}"),
+        (page.say("边缘需求波动（对数标准差）", "Jitter of edge demand (spread of the logarithm)"), f"{JITTER:g}"),
+    ]
+    return (f"<h3>{page.say('本章所用的判断', 'Judgements of this chapter')}</h3>"
+            + page.paragraph("下列数值为本工具的判断，并非公布标准；改变它们会改变上述措辞。",
+                             "These figures are judgements of the product and no published values; others would change "
+                             "the words above.") + facts(pairs))
 
 
 def _edge(page: Page, found: Trust) -> str:

@@ -139,6 +139,8 @@ LAYER_STYLES: Mapping[str, LayerStyle] = MappingProxyType({
         Variant(colour="#b9a58c", fill="#d9cbb8", width_px=0.6, radius_px=2.5),)),
     "districts": LayerStyle(group="policy", order=40, label_zoom=9, label_priority=80, is_clickable=False, variants=(
         Variant(colour="#7a7a7a", width_px=1.1, dash=(7, 3, 2, 3), fill_opacity=0.0),)),
+    "boundary_lines": LayerStyle(group="policy", order=41, is_clickable=False, is_found=False, variants=(
+        Variant(colour="#4a4a4a", width_px=2.2, fill_opacity=0.0),)),
     "zones": LayerStyle(group="policy", order=42, is_shown=False, variants=(
         Variant(colour="#54278f", width_px=1.4, dash=(4, 3), fill_opacity=0.0),)),
     "roads": LayerStyle(group="transport", order=20, variants=_ROADS, variant_column="road_class", is_clickable=False),
@@ -184,6 +186,11 @@ OTHER_LAYER = LayerStyle(group="constraints", order=128, is_shown=False, variant
 FEED_LINES = LayerStyle(group="results", order=196, is_found=False, variant_column="feed", variants=(
     Variant(title=Text(zh="A 路供电", en="feed A"), values=("A",), colour="#c2185b", width_px=2.0),
     Variant(title=Text(zh="B 路供电", en="feed B"), colour="#c2185b", width_px=2.0, dash=(3, 5))))
+CLUSTERS = LayerStyle(group="results", order=150, variant_column="is_chosen", label_zoom=4.0, label_priority=95,
+                      variants=(
+    Variant(title=Text(zh="入围集群", en="listed cluster"), values=("True",), colour="#c62828", fill_opacity=0.0,
+            width_px=2.6),
+    Variant(title=Text(zh="候补", en="runner-up"), colour="#c62828", fill_opacity=0.0, width_px=1.6, dash=(5, 4))))
 COVERAGE = LayerStyle(group="results", order=90, is_shown=False, is_clickable=False, is_found=False, variants=(
     Variant(colour="#6a1b9a", fill="#ce93d8", fill_opacity=0.13, width_px=1.2, dash=(6, 4)),))
 

@@ -1,8 +1,9 @@
-"""Compiled loops of the draws: score, rank and count, one draw at a time; called by :mod:`siting.robustness`.
+"""Compiled loops of the draws: score, rank and count; called by :mod:`siting.robustness`.
 
-A draw costs one pass over the normalised matrix (8 n k bytes), one sort of n numbers, and one pass that
-adds the ranks to the counts. Noise comes from a hash of (seed, draw, row, column), so that the answer does
-not depend on the number of threads or on the order of the draws.
+A draw costs one pass over the normalised matrix (8 n k bytes) and one radix sort of n scores; the ranks of some
+draws are then added to the counts row by row, so that the counts, which no cache holds, are gone through once for all
+of them. Noise comes from a hash of (seed, draw, row, column), so that the answer does not depend on the number of
+threads or on the order of the draws.
 """
 
 from __future__ import annotations
@@ -11,6 +12,12 @@ from typing import Any
 
 import numpy as np
 from numba import njit
+
+SCALE = 1e12
+"""Scores are compared by twelve digits, as the ranks of a run: sums that differ by rounding are ties."""
+
+_DIGITS, _BITS = 4, 10
+"""The radix sort goes over four digits of ten bits: 2**40 is just above ``SCALE``."""
 
 
 @njit(nogil=True, cache=True)  # type: ignore[untyped-decorator]
@@ -34,51 +41,92 @@ def _normal(seed: Any, draw: Any, row: Any, column: Any) -> Any:
 
 
 @njit(nogil=True, cache=True)  # type: ignore[untyped-decorator]
-def scores_of_draw(normalised: Any, weights: Any, spread: Any, broken: Any, strict: Any, seed: Any, draw: Any,
-                   score: Any) -> None:
-    """Fill the negative score of each row, infinite where a strict rule is broken: O(n k).
+def scores_of_draw(normalised: Any, weights: Any, spread: Any, is_crossed: Any, other_of: Any, other_values: Any,
+                   shared_column: Any, shared_at: Any, shared_now: Any, seed: Any, draw: Any, score: Any) -> None:
+    """Fill the score of each row, 0 to 1; 0 where nothing was measured: O(n k).
 
-    Negative, so that an ascending sort puts the best first.
+    A row that ``is_crossed`` takes column ``j`` from ``other_values[:, other_of[j]]``, and the column that is shared
+    from ``shared_now[shared_at]``; ``spread`` is added to what is taken, whence ever it comes.
     """
     for i in range(normalised.shape[0]):
-        if broken[i] & strict:
-            score[i] = np.inf
-            continue
         total, measured = 0.0, 0.0
         for j in range(normalised.shape[1]):
             value = normalised[i, j]
+            if is_crossed[i] and other_of[j] >= 0:
+                value = other_values[i, other_of[j]]
+            if j == shared_column and shared_at[i] >= 0 and not np.isnan(shared_now[shared_at[i]]):
+                value = shared_now[shared_at[i]]
             if np.isnan(value):
                 continue
             if spread[j] > 0.0:
                 value = min(1.0, max(0.0, value + spread[j] * _normal(seed, draw, i, j)))
             total += weights[j] * value
             measured += weights[j]
-        score[i] = -total / measured if measured > 0.0 else 0.0
+        score[i] = total / measured if measured > 0.0 else 0.0
 
 
 @njit(nogil=True, cache=True)  # type: ignore[untyped-decorator]
-def count_ranks(order: Any, score: Any, edges: Any, tops: Any, weights: Any, counts: Any, in_top: Any, with_rank: Any,
-                rank_sums: Any) -> None:
-    """Add one draw to the counts: O(n (k + log bins)).
+def fill_ranks(score: Any, is_out: Any, ranks: Any) -> None:
+    """Rank by score, 1 for the best, ties by row; n + 1 for rows that are out: O(n).
 
-    ``counts[i, b]`` counts draws in which row i ranks in bin b, ``in_top[i, t]`` those within the best
-    ``tops[t]``; ``with_rank[i, j]`` sums log rank times weight j, ``rank_sums`` log rank and its square.
+    Least significant digit first, on the scores as whole numbers; each pass keeps the order of equal digits.
     """
-    bin_of = 0
-    for place in range(len(order)):
-        i = order[place]
-        rank = place + 1
-        if not np.isfinite(score[i]):
-            # Excluded in this draw: behind all others.
-            rank = len(order) + 1
-        while bin_of < len(edges) - 1 and rank >= edges[bin_of + 1]:
-            bin_of += 1
-        counts[i, bin_of] += 1
-        for t in range(len(tops)):
-            if rank <= tops[t]:
-                in_top[i, t] += 1
-        height = np.log(rank)
-        rank_sums[i, 0] += height
-        rank_sums[i, 1] += height * height
-        for j in range(len(weights)):
-            with_rank[i, j] += height * weights[j]
+    n, n_in = len(score), 0
+    keys, rows = np.empty(n, dtype=np.int64), np.empty(n, dtype=np.int32)
+    for i in range(n):
+        ranks[i] = n + 1
+        if not is_out[i]:
+            # Turned round, so that the best has the least key.
+            keys[n_in] = np.int64(SCALE) - np.int64(np.rint(score[i] * SCALE))
+            rows[n_in] = i
+            n_in += 1
+    next_keys, next_rows = np.empty(n_in, dtype=np.int64), np.empty(n_in, dtype=np.int32)
+    mask = (1 << _BITS) - 1
+    for digit in range(_DIGITS):
+        starts = np.zeros((1 << _BITS) + 1, dtype=np.int64)
+        for p in range(n_in):
+            starts[((keys[p] >> (digit * _BITS)) & mask) + 1] += 1
+        for b in range(1 << _BITS):
+            starts[b + 1] += starts[b]
+        for p in range(n_in):
+            bucket = (keys[p] >> (digit * _BITS)) & mask
+            next_keys[starts[bucket]], next_rows[starts[bucket]] = keys[p], rows[p]
+            starts[bucket] += 1
+        keys, next_keys = next_keys, keys
+        rows, next_rows = next_rows, rows
+    for p in range(n_in):
+        ranks[rows[p]] = p + 1
+
+
+@njit(nogil=True, cache=True)  # type: ignore[untyped-decorator]
+def count_ranks(ranks: Any, weights: Any, bin_of: Any, heights: Any, tops: Any, counts: Any, in_top: Any,
+                with_rank: Any, rank_sums: Any) -> None:
+    """Add some draws to the counts of some rows: O(draws x rows x k).
+
+    ``ranks`` is draws x rows. ``counts[i, b]`` counts draws in which row i ranks in bin b, ``in_top[i, t]`` those
+    within the best ``tops[t]``; ``with_rank[i, j]`` sums log rank times weight j, ``rank_sums`` log rank and its
+    square, each in the order of the draws.
+    """
+    for i in range(ranks.shape[1]):
+        for d in range(ranks.shape[0]):
+            rank = ranks[d, i]
+            counts[i, bin_of[rank]] += 1
+            for t in range(len(tops)):
+                if rank <= tops[t]:
+                    in_top[i, t] += 1
+            height = heights[rank]
+            rank_sums[i, 0] += height
+            rank_sums[i, 1] += height * height
+            for j in range(weights.shape[1]):
+                with_rank[i, j] += height * weights[d, j]
+
+
+@njit(nogil=True, cache=True)  # type: ignore[untyped-decorator]
+def fill_bins(counts: Any, wanted: Any, found: Any) -> None:
+    """Fill the first bin of each row up to which so many draws are counted: O(n bins)."""
+    for i in range(counts.shape[0]):
+        seen, b = np.int64(counts[i, 0]), 0
+        while seen < wanted:
+            b += 1
+            seen += counts[i, b]
+        found[i] = b

@@ -1,4 +1,4 @@
-"""What is scored: the parcels that were given, a metric grid over the land, or the blocks between streets."""
+"""What is scored: the parcels that were given, a metric grid, the blocks between streets, or whole districts."""
 
 from __future__ import annotations
 
@@ -68,6 +68,8 @@ def find_candidates(city_layers: CityLayers, pack: CityPack, study: Study) -> gp
         frame = _grid(city_layers, pack, study.grid_size_m or pack.grid_size_m)
     elif study.candidates == "blocks":
         frame = _blocks(city_layers, pack, study)
+    elif study.candidates == "districts":
+        frame = _whole_districts(city_layers)
     elif city_layers.has("parcels"):
         frame = city_layers.frame("parcels")
     else:
@@ -80,6 +82,17 @@ def find_candidates(city_layers: CityLayers, pack: CityPack, study: Study) -> gp
     known = {} if "land_use" in frame.columns else {"land_use": None}
     return frame.assign(**known, area_m2=np.round(vector.area_m2(geometries), 2),
                         compactness=np.round(vector.compactness(geometries), 6)).reset_index(drop=True)
+
+
+def _whole_districts(city_layers: CityLayers) -> gpd.GeoDataFrame:
+    """Return the districts themselves, each under its code and name, for a screening before any plot is known.
+
+    A code alone tells a reader nothing, and names repeat: two cities of a province may each have an inner district.
+    """
+    districts = city_layers.frame("districts")
+    kept = [c for c in ("name", "certainty", "geometry") if c in districts.columns]
+    ids = districts["district_id"].astype(str) + "-" + districts["name"].astype(str)
+    return districts[kept].assign(parcel_id=ids)
 
 
 def block_settings(pack: CityPack, study: Study) -> BlockSettings:

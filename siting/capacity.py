@@ -130,6 +130,41 @@ def plan_capacity(candidates: gpd.GeoDataFrame, scores: SiteScores, units: gpd.G
     )
 
 
+@dataclass(frozen=True, eq=False, slots=True, kw_only=True)
+class CapacityCase:
+    """A capacity layout to be made, and where its substations are in their layer."""
+
+    problem: CapacityProblem
+    stations: Integers
+    """Row of the layer ``substations`` of each substation of the problem, shape (m,)."""
+    taken_mva: Floats
+    """What other plans take of each, shape (m,)."""
+
+
+def capacity_case(candidates: gpd.GeoDataFrame, score: Floats, city_layers: CityLayers, pack: CityPack,
+                  reading: CapacityReading, *, existing_mw: float = 0.0,
+                  reserved_mva: dict[str, float] | None = None) -> CapacityCase:
+    """Return the problem that :func:`plan_capacity` solves, with every candidate allowed.
+
+    Parameters
+    ----------
+    candidates
+        As for :func:`plan_capacity`, eligible or not; ``land_mw`` of those that are not must be set to 0.
+    score
+        Per candidate.
+    city_layers, pack, reading, existing_mw, reserved_mva
+        As for :func:`plan_capacity`.
+    """
+    settings, reserved = capacity_settings(pack), reserved_mva or {}
+    site_class = pack.site_class(settings.site_class)
+    grid = _grid(city_layers, pack, settings, reserved)
+    minimum_mw = site_class.min_standard_racks * pack.standard_rack_kw / 1000.0
+    problem = _problem(candidates, score, _land_mw(candidates, settings, reading), minimum_mw, grid, pack, reading,
+                       existing_mw)
+    rows = np.flatnonzero(_can_feed(city_layers.frame("substations"), site_class.supply_voltage_kv, settings))
+    return CapacityCase(problem=problem, stations=rows, taken_mva=_taken(grid.frame, reserved))
+
+
 def capacity_settings(pack: CityPack) -> CapacitySettings:
     """Return how the pack lays out capacity.
 
@@ -149,16 +184,23 @@ def _grid(city_layers: CityLayers, pack: CityPack, settings: CapacitySettings, r
     if not city_layers.has("substations"):
         raise LayerNotFoundError("a capacity layout needs the layer substations", "容量布局需要变电站图层")
     frame = city_layers.frame("substations")
-    voltage = frame["voltage_kv"].to_numpy(dtype=np.float64)
-    frame = frame[(voltage >= lowest) & (voltage <= settings.max_voltage_kv)].reset_index(drop=True)
+    frame = frame[_can_feed(frame, lowest, settings)].reset_index(drop=True)
     if frame.empty:
         raise LayerNotFoundError(
             f"no substation has {lowest:g} to {settings.max_voltage_kv:g} kV; add them to the layer substations",
             f"变电站图层中没有 {lowest:g}–{settings.max_voltage_kv:g} 千伏的变电站；请补充")
     headroom = headroom_of(frame, load_power_table())
-    taken = np.array([reserved.get(str(i), 0.0) for i in frame["substation_id"]])
-    free = np.maximum(0.0, np.nan_to_num(headroom.headroom_mva) - taken)
+    free = np.maximum(0.0, np.nan_to_num(headroom.headroom_mva) - _taken(frame, reserved))
     return _Grid(frame=frame, headroom_mva=free, is_assumed=headroom.basis > HeadroomBasis.COMPUTED)
+
+
+def _can_feed(substations: gpd.GeoDataFrame, lowest_kv: float, settings: CapacitySettings) -> NDArray[np.bool_]:
+    voltage = substations["voltage_kv"].to_numpy(dtype=np.float64)
+    return np.asarray((voltage >= lowest_kv) & (voltage <= settings.max_voltage_kv), dtype=np.bool_)
+
+
+def _taken(substations: gpd.GeoDataFrame, reserved: dict[str, float]) -> Floats:
+    return np.array([reserved.get(str(key), 0.0) for key in substations["substation_id"]], dtype=np.float64)
 
 
 def _land_mw(candidates: gpd.GeoDataFrame, settings: CapacitySettings, reading: CapacityReading) -> Floats:

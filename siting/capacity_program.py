@@ -30,6 +30,9 @@ PLACED = 10.0
 UNMET = 20.0
 """What a MW costs that a zone must take and cannot."""
 
+LEAST_VALUE = 1e-6
+"""A bound below this is nothing: shares of it would be shares of rounding."""
+
 GAP = 5e-4
 """Relative gap at which the search among campuses stops: a quarter of a MW in 500."""
 
@@ -38,7 +41,9 @@ MOST_NODES = 20_000
 
 _FIRST = 1500
 _ENTERING = 1000
+_QUICK = (300, 200)
 _ROUNDS = 30
+_ROUNDINGS = (0.0, 0.5, 1.0)
 
 
 @dataclass(frozen=True, eq=False, slots=True, kw_only=True)
@@ -103,20 +108,48 @@ def lay_out_capacity(problem: CapacityProblem, *, time_limit_s: float = 600.0) -
     kept = _worth_opening(problem, columns, relaxed, prices)
     program, layout = _program(problem, kept, is_mixed=True)
     found = solve(program, gap=GAP, time_limit_s=time_limit_s, most_nodes=MOST_NODES)
-    settled, _ = _program(problem, kept, is_mixed=True)
     opened = np.round(found.x[layout.opened]) if len(found.x) else np.zeros(len(kept))
+    answer = _settled(problem, kept, opened, found.solver_status)
+    return _bounded(answer, min(bound, found.bound) if len(kept) == int(usable.sum()) else bound)
+
+
+def lay_out_quickly(problem: CapacityProblem) -> CapacityAnswer:
+    """Find a good layout without a search: campuses are rounded from the relaxation, and the rest is linear.
+
+    Whatever the relaxation uses is opened, or what it gives at least half the smallest campus, or at least the whole
+    of it; the best of the three is taken. The last is always possible. The bound is that of :func:`lay_out_capacity`.
+    """
+    usable = usable_parcels(problem)
+    if not usable.any() or problem.target_mw <= 0:
+        return _nothing(problem)
+    columns, relaxed, prices = _relaxation(problem, usable, *_QUICK)
+    load = relaxed.x[:len(columns)]
+    least = [max(1e-9, share * problem.minimum_mw - 1e-9) for share in _ROUNDINGS]
+    answers = [_settled(problem, columns[load >= x], np.ones(int((load >= x).sum())), "Rounded") for x in least]
+    return _bounded(max(answers, key=lambda a: a.objective_value), _bound(problem, prices, usable))
+
+
+def _settled(problem: CapacityProblem, kept: Integers, opened: Floats, solver_status: str) -> CapacityAnswer:
+    """Load and feed the campuses that are opened among some parcels; worth less than anything where that cannot be."""
+    if not len(kept):
+        return _nothing(problem)
+    settled, layout = _program(problem, kept, is_mixed=True)
     lower, upper = settled.lower.copy(), settled.upper.copy()
     lower[layout.opened] = upper[layout.opened] = opened
     # With the campuses settled the rest is linear, and its shadow prices say what binds.
     final = solve(replace(settled, lower=lower, upper=upper, is_integer=np.zeros_like(settled.is_integer)))
+    if not len(final.x) or final.solver_status != "Optimal":
+        return replace(_nothing(problem), objective_value=-np.inf)
     load, feed = np.zeros(len(problem.land_mw)), np.zeros(problem.feed.shape)
     load[kept] = np.where(opened > 0, final.x[layout.load], 0.0)
     feed[kept[layout.feed_row], layout.feed_place] = final.x[layout.feed]
-    bound = min(bound, found.bound) if len(kept) == int(usable.sum()) else bound
-    return CapacityAnswer(
-        load_mw=load, feed_mw=feed, objective_value=final.objective_value, bound=bound,
-        optimality_gap=max(0.0, bound - final.objective_value) / max(abs(bound), 1e-12),
-        headroom_price=final.row_prices[layout.headroom_rows], solver_status=found.solver_status)
+    return replace(_nothing(problem), load_mw=load, feed_mw=feed, objective_value=final.objective_value,
+                   headroom_price=final.row_prices[layout.headroom_rows], solver_status=solver_status)
+
+
+def _bounded(answer: CapacityAnswer, bound: float) -> CapacityAnswer:
+    gap = max(0.0, bound - answer.objective_value) / max(abs(bound), LEAST_VALUE)
+    return replace(answer, bound=bound, optimality_gap=gap)
 
 
 def relaxed_load(problem: CapacityProblem) -> tuple[float, float]:
@@ -126,13 +159,25 @@ def relaxed_load(problem: CapacityProblem) -> tuple[float, float]:
     -------
     MW placed, and the sum of score times MW: what constraints are compared by.
     """
+    load, _ = relaxed_layout(problem)
+    return float(load.sum()), float(load @ problem.score)
+
+
+def relaxed_layout(problem: CapacityProblem) -> tuple[Floats, float]:
+    """Solve without the smallest size of a campus.
+
+    Returns
+    -------
+    IT load of each parcel, shape (n,), and the objective value, which no layout of campuses exceeds.
+    """
+    load = np.zeros(len(problem.land_mw))
     usable = usable_parcels(problem)
     if not usable.any() or problem.target_mw <= 0:
-        return 0.0, 0.0
+        return load, 0.0
     columns, found, _ = _relaxation(problem, usable)
     _, layout = _program(problem, columns, is_mixed=False)
-    load = found.x[layout.load]
-    return float(load.sum()), float(load @ problem.score[columns])
+    load[columns] = found.x[layout.load]
+    return load, found.objective_value
 
 
 def usable_parcels(problem: CapacityProblem) -> Booleans:
@@ -148,10 +193,11 @@ def _nothing(problem: CapacityProblem) -> CapacityAnswer:
                           headroom_price=np.zeros(len(problem.headroom_mva)), solver_status="Empty")
 
 
-def _relaxation(problem: CapacityProblem, usable: Booleans) -> tuple[Integers, Optimum, _Prices]:
+def _relaxation(problem: CapacityProblem, usable: Booleans, first: int = _FIRST,
+                entering: int = _ENTERING) -> tuple[Integers, Optimum, _Prices]:
     """Solve the linear relaxation by letting parcels in as the prices ask for them."""
     free = _Prices(0.0, np.zeros(len(problem.in_group)), np.zeros(len(problem.headroom_mva)))
-    columns = _best(_value(problem, free), usable, _FIRST)
+    columns = _best(_value(problem, free), usable, first)
     for _ in range(_ROUNDS):
         program, layout = _program(problem, columns, is_mixed=False)
         found = solve(program)
@@ -160,10 +206,10 @@ def _relaxation(problem: CapacityProblem, usable: Booleans) -> tuple[Integers, O
         outside = usable.copy()
         outside[columns] = False
         value = _value(problem, prices)
-        entering = _best(value, outside & (value > 1e-7), _ENTERING)
-        if not len(entering):
+        asked = _best(value, outside & (value > 1e-7), entering)
+        if not len(asked):
             break
-        columns = np.union1d(columns, entering)
+        columns = np.union1d(columns, asked)
     return columns, found, prices
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import hashlib
+import math
 import tomllib
 from collections.abc import Iterator, Mapping
 from functools import cache
@@ -22,7 +23,9 @@ import siting.plan_settings
 from gis.errors import PackError
 from layers.schemas import LAYERS
 from siting.citation import Citation
+from siting.network_settings import HIGHEST_LEVEL, LOWEST_LEVEL, ComputeHub, NetworkSettings, WorkOrigin
 from siting.pack import CityPack
+from siting.plan_settings import EdgeSettings
 
 PAIR_TABLES = ("columns", "constants", "options", "properties", "setback_m", "units")
 """Keys whose TOML table becomes a tuple of pairs."""
@@ -130,6 +133,8 @@ def forbid_extra_keys(*modules: ModuleType) -> None:
 
 def _contradictions(pack: CityPack) -> Iterator[str]:
     yield from _unknown_names(pack)
+    if pack.network is not None:
+        yield from _bad_network(pack.network)
     yield from _bad_criteria(pack)
     zones = {z.zone_id for z in pack.zones}
     types_known = {t.type_id for t in pack.development_types}
@@ -164,8 +169,12 @@ def _unknown_names(pack: CityPack) -> Iterator[str]:
             yield f"rule {rule.rule_id!r}: unknown layer {rule.layer!r}"
         yield from (f"rule {rule.rule_id!r}: unknown class {c!r}" for c in rule.site_classes if c not in classes)
     yield from (f"unknown layer {s.name!r}" for s in pack.layer_specs if s.name not in LAYERS)
-    yield from (f"unknown host layer {h.layer!r}" for h in pack.edge.host_kinds if h.layer not in LAYERS)
-    yield from (f"setback of hosts from unknown layer {s.layer!r}" for s in pack.edge.setbacks if s.layer not in LAYERS)
+    if pack.edge is not None:
+        yield from (f"unknown host layer {h.layer!r}" for h in pack.edge.host_kinds if h.layer not in LAYERS)
+        yield from (f"setback of hosts from unknown layer {s.layer!r}" for s in pack.edge.setbacks
+                    if s.layer not in LAYERS)
+    if pack.network is not None:
+        yield from _unknown_in_network(pack.network, {u.unit_id for u in pack.units})
     if pack.capacity is not None:
         targets, units = {t.target_id for t in pack.targets}, {u.unit_id for u in pack.units}
         yield from (f"capacity is for unknown class {c!r}" for c in [pack.capacity.site_class] if c not in classes)
@@ -175,6 +184,53 @@ def _unknown_names(pack: CityPack) -> Iterator[str]:
                     if m.zone_id not in zones)
         yield from (f"known share of unknown unit {k.unit_id!r}" for k in pack.capacity.known_shares
                     if k.unit_id not in units)
+
+
+def _unknown_in_network(network: NetworkSettings, units: set[str]) -> Iterator[str]:
+    kinds, regions = {w.workload_id for w in network.workloads}, {r.region_id for r in network.regions}
+    for hub in network.hubs:
+        yield from (f"hub {hub.hub_id!r} takes unknown work {w!r}" for w in hub.workloads if w not in kinds)
+        if hub.region_id and hub.region_id not in regions:
+            yield f"hub {hub.hub_id!r} is in unknown region {hub.region_id!r}"
+    for region in network.regions:
+        yield from (f"region {region.region_id!r} has unknown unit {u!r}" for u in region.unit_ids if u not in units)
+        if region.max_clusters < 1:
+            yield f"region {region.region_id!r} may have {region.max_clusters} clusters; at least 1 is meant"
+    for origin in network.origins:
+        yield from (f"origin {origin.origin_id!r} has unknown work {w!r}" for w in origin.workloads if w not in kinds)
+    claimed = [u for r in network.regions for u in r.unit_ids]
+    yield from (f"unit {u!r} is in two regions" for u in sorted({u for u in claimed if claimed.count(u) > 1}))
+
+
+def _bad_network(network: NetworkSettings) -> Iterator[str]:
+    nouns: tuple[tuple[str, list[str]], ...] = (
+        ("kind of work", [w.workload_id for w in network.workloads]), ("hub", [h.hub_id for h in network.hubs]),
+        ("origin", [o.origin_id for o in network.origins]), ("region", [r.region_id for r in network.regions]))
+    for noun, keys in nouns:
+        yield from (f"{noun} {key!r} is there twice" for key in sorted({k for k in keys if keys.count(k) > 1}))
+    yield from (f"the network has no {noun}" for noun, keys in nouns[:3] if not keys)
+    low, usual, high = network.route_factors
+    if not 1.0 <= low <= usual <= high:
+        yield "route factors of the network must rise from the good route to the poor one, none below 1"
+    if network.n_hops < 0:
+        yield f"the network has {network.n_hops} hops; 0 is the least"
+    limits = [math.inf if w.max_latency_ms is None else w.max_latency_ms for w in network.workloads]
+    if limits != sorted(limits) or min(limits, default=1.0) <= 0.0:
+        yield "limits of the kinds of work must be above 0 ms and rise: the most urgent work comes first"
+    places: tuple[ComputeHub | WorkOrigin, ...] = (*network.hubs, *network.origins)
+    for place in places:
+        if not (abs(place.lon) <= 180.0 and abs(place.lat) <= 90.0 and place.error_radius_km >= 0.0):
+            yield f"{place.title.en!r} of the network has no place on earth, or a negative error radius"
+    for hub in network.hubs:
+        if hub.renewable_level is not None and not LOWEST_LEVEL <= hub.renewable_level <= HIGHEST_LEVEL:
+            yield (f"hub {hub.hub_id!r} has renewable level {hub.renewable_level}; "
+                   f"it runs from {LOWEST_LEVEL} to {HIGHEST_LEVEL}")
+        if hub.kind == "cluster" and network.regions and not hub.region_id:
+            yield f"hub {hub.hub_id!r} is a cluster and names no region"
+    for region in network.regions:
+        n_clusters = sum(h.kind == "cluster" and h.region_id == region.region_id for h in network.hubs)
+        if n_clusters > region.max_clusters:
+            yield f"region {region.region_id!r} has {n_clusters} clusters and may have {region.max_clusters}"
 
 
 def _bad_criteria(pack: CityPack) -> Iterator[str]:
@@ -216,13 +272,10 @@ def _citations(pack: CityPack) -> Iterator[tuple[str, Citation, bool]]:
         yield f"target {target.target_id!r}", target.citation, False
     for retrofit in pack.retrofit_rules:
         yield f"retrofit rule {retrofit.rule_id!r}", retrofit.citation, False
-    for host in pack.edge.host_kinds:
-        yield f"host {host.layer!r}", host.citation, host.assumed
-    for setback in pack.edge.setbacks:
-        yield f"setback of hosts from {setback.layer!r}", setback.citation, setback.assumed
-    yield "edge settings", pack.edge.citation, bool(pack.edge.assumed)
-    if pack.edge.three_in_one is not None:
-        yield "three-in-one stations", pack.edge.three_in_one, False
+    if pack.edge is not None:
+        yield from _edge_citations(pack.edge)
+    if pack.network is not None:
+        yield from _network_citations(pack.network)
     if pack.capacity is not None:
         yield "capacity settings", pack.capacity.citation, False
         for reading in pack.capacity.readings:
@@ -231,3 +284,26 @@ def _citations(pack: CityPack) -> Iterator[tuple[str, Citation, bool]]:
             yield f"capacity limit of {limit.zone_id!r}", limit.citation, limit.assumed
         for known in pack.capacity.known_shares:
             yield f"known share of {known.unit_id!r}", known.citation, False
+
+
+def _edge_citations(edge: EdgeSettings) -> Iterator[tuple[str, Citation, bool]]:
+    for host in edge.host_kinds:
+        yield f"host {host.layer!r}", host.citation, host.assumed
+    for setback in edge.setbacks:
+        yield f"setback of hosts from {setback.layer!r}", setback.citation, setback.assumed
+    yield "edge settings", edge.citation, bool(edge.assumed)
+    if edge.three_in_one is not None:
+        yield "three-in-one stations", edge.three_in_one, False
+
+
+def _network_citations(network: NetworkSettings) -> Iterator[tuple[str, Citation, bool]]:
+    yield "network", network.citation, False
+    for work in network.workloads:
+        yield f"work {work.workload_id!r}", work.citation, work.assumed
+    for hub in network.hubs:
+        yield f"hub {hub.hub_id!r}", hub.citation, bool(hub.assumed)
+        yield f"work of hub {hub.hub_id!r}", hub.clause, "workloads" in hub.assumed
+    for origin in network.origins:
+        yield f"origin {origin.origin_id!r}", origin.citation, bool(origin.assumed)
+    for region in network.regions:
+        yield f"region {region.region_id!r}", region.citation, bool(region.assumed)

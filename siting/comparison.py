@@ -100,7 +100,7 @@ def _check_comparable(before: FinishedStudy, after: FinishedStudy) -> None:
     kinds = (before.manifest["study"]["candidates"], after.manifest["study"]["candidates"])
     for zh, en, old, new in (("城市", "cities", before.city, after.city),
                              ("计算坐标系", "coordinate systems", before.metric_crs, after.metric_crs),
-                             ("候选地块类型", "kinds of candidates", *kinds)):
+                             ("候选对象类型", "kinds of candidates", *kinds)):
         if old != new:
             raise UsageError(
                 f"{before.folder} and {after.folder} cannot be compared: their {en} differ ({old} and {new}); "

@@ -191,7 +191,7 @@ def _by_others(parcel_id: str, moved: int, order: Order) -> Cause:
         text = ("被超过", "overtaken by")
     elif moved > 0:
         passed = [key for key, rank in old.items() if rank < was and new.get(key, now + 1) > now]
-        text = ("超过的地块退出或后移", "those before it left or fell behind")
+        text = ("超过的候选退出或后移", "those before it left or fell behind")
     else:
         return _NOTHING
     named = "、".join(passed[:MOST_NAMED]), ", ".join(passed[:MOST_NAMED])

@@ -10,12 +10,17 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 
+import geopandas as gpd
 import numpy as np
 import pandas as pd
+import shapely
 from numpy.typing import NDArray
+from pyproj import Geod
 
 from gis import proximity
 from gis.bilingual import Text
+from gis.crs import WGS84
+from siting.latency import CITY_ROUTE_FACTOR, latencies_ms
 from siting.pack import CityPack, Criterion, Objective, Permission, SiteClass
 from siting.permissions import Permissions
 from siting.plan_settings import HostKind
@@ -147,9 +152,51 @@ def _land_price_level(scene: Scene, criterion: Criterion) -> Floats:
     return np.asarray(level, dtype=np.float64)
 
 
+def _renewable_level(scene: Scene, criterion: Criterion) -> Floats:
+    """Level of the unit that the candidate lies in."""
+    by_unit = {u.unit_id: u.renewable_level for u in scene.pack.units}
+    level = pd.to_numeric(scene.surroundings.candidates["unit_id"].map(by_unit), errors="coerce")
+    return np.asarray(level, dtype=np.float64)
+
+
+def _demand_latency(scene: Scene, criterion: Criterion) -> Floats:
+    """Delay to the nearest demand point, on a usual route."""
+    points = scene.surroundings.infrastructure.demand()
+    if points is None:
+        return scene.surroundings.unknown()
+    return _latency_to(scene, shapely.get_coordinates(np.asarray(points.geometry.to_crs(WGS84).array)))
+
+
+def _hub_latency(scene: Scene, criterion: Criterion) -> Floats:
+    """Delay to the nearest hub of the plan's network, on a usual route; not measured where the plan has none."""
+    hubs = () if scene.pack.network is None else scene.pack.network.hubs
+    return _latency_to(scene, np.array([(hub.lon, hub.lat) for hub in hubs]).reshape(-1, 2))
+
+
+def route_factor(pack: CityPack) -> float:
+    """Return fibre route over straight line on a usual route."""
+    return CITY_ROUTE_FACTOR if pack.network is None else pack.network.route_factors[1]
+
+
+def _latency_to(scene: Scene, places: Floats) -> Floats:
+    """Return the one-way delay from the middle of each candidate to the nearest of some places (lon, lat), ms.
+
+    Geodesic, since a plan that weighs delay may be as wide as a country, where no plane holds distances.
+    """
+    if not len(places):
+        return scene.surroundings.unknown()
+    crs = scene.surroundings.candidates.crs
+    middles = gpd.GeoSeries(shapely.point_on_surface(scene.surroundings.geometries), crs=crs).to_crs(WGS84)
+    start = shapely.get_coordinates(np.asarray(middles.array))
+    network = scene.pack.network
+    earth = Geod(ellps="GRS80")
+    nearest_m = np.min([earth.inv(*start.T, *(np.full(len(start), v) for v in place))[2] for place in places], axis=0)
+    return latencies_ms(nearest_m * route_factor(scene.pack), n_hops=0 if network is None else network.n_hops)
+
+
 def _host_distance(scene: Scene, criterion: Criterion) -> Floats:
     """Distance to the nearest place of any kind that may house an edge centre."""
-    distances = [_distance_to_hosts(scene.surroundings, kind) for kind in scene.pack.edge.host_kinds
+    distances = [_distance_to_hosts(scene.surroundings, kind) for kind in scene.pack.host_kinds
                  if scene.surroundings.city_layers.has(kind.layer)]
     return np.min(distances, axis=0) if distances else scene.surroundings.unknown()
 
@@ -200,6 +247,12 @@ MEASURES: Mapping[str, Measure] = MappingProxyType({
     "land_price_level": _measure("地价等级", "Land price level", "level", "MIN", (), _land_price_level),
     "green_power_distance_m": _measure("绿电距离", "Distance to renewable plant", "m", "MIN", ("renewable_plants",),
                                        _distance_to("renewable_plants")),
+    "renewable_level": _measure("可再生能源等级", "Level of renewable supply", "level", "MAX", (), _renewable_level),
+    "demand_latency_ms": _measure("至最近需求中心的时延", "Delay to the nearest centre of demand", "ms", "MIN",
+                                  ("demand",), _demand_latency),
+    "hub_latency_ms": _measure("至最近枢纽的时延", "Delay to the nearest hub", "ms", "MIN", (), _hub_latency),
+    "data_centre_distance_m": _measure("现有数据中心距离", "Distance to existing data centres", "m", "MIN",
+                                       ("data_centres",), _distance_to("data_centres")),
     "host_distance_m": _measure("边缘宿主距离", "Distance to edge host", "m", "MIN", (), _host_distance),
 })
 """Every criterion by its key."""

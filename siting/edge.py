@@ -19,7 +19,7 @@ from gis.network import straight_cost_matrix
 from layers.types import CERTAINTIES, CityLayers
 from siting.connections import fibre_diversity, network_distances
 from siting.demand import demand_points
-from siting.edge_hosts import EdgeHosts, find_hosts, select
+from siting.edge_hosts import EdgeHosts, edge_settings, find_hosts, select
 from siting.edge_stability import alternatives, stability
 from siting.location import LocationSolution, coverage_curve, max_covering
 from siting.location_conditions import SideConditions
@@ -96,7 +96,7 @@ def place_edge_centres(city_layers: CityLayers, units: gpd.GeoDataFrame, pack: C
 
 
 def _question(city_layers: CityLayers, units: gpd.GeoDataFrame, pack: CityPack, study: Study) -> _Question:
-    settings = pack.edge
+    settings = edge_settings(pack)
     n_facilities = settings.n_facilities if study.n_facilities is None else study.n_facilities
     radius_m = settings.service_radius_m if study.service_radius_m is None else study.service_radius_m
     demand = _demand_points(city_layers)
@@ -115,8 +115,9 @@ def _question(city_layers: CityLayers, units: gpd.GeoDataFrame, pack: CityPack, 
 
 def _conditions(demand: gpd.GeoDataFrame, hosts: EdgeHosts, distance_m: Floats, radius_m: float,
                 units: gpd.GeoDataFrame, pack: CityPack, study: Study) -> SideConditions:
-    spacing_m = pack.edge.spacing_m if study.edge_spacing_m is None else study.edge_spacing_m
-    quotas = pack.edge.quotas if study.edge_quotas is None else study.edge_quotas
+    settings = edge_settings(pack)
+    spacing_m = settings.spacing_m if study.edge_spacing_m is None else study.edge_spacing_m
+    quotas = settings.quotas if study.edge_quotas is None else study.edge_quotas
     zones = [z.zone_id for z in pack.zones]
     given: dict[str, Any] = {}
     if spacing_m > 0:
@@ -292,7 +293,7 @@ def _centres(ids: NDArray[np.object_], chosen: EdgeHosts, units: gpd.GeoDataFram
         "host_kind": chosen.frame["host_kind"].to_numpy(), "name": chosen.frame["name"].to_numpy(),
         "zone_id": [units["zone_id"].iloc[u] if u >= 0 else "" for u in unit],
         "unit_id": [units["unit_id"].iloc[u] if u >= 0 else "" for u in unit],
-        "demand_covered": np.round(total, 3), "n_demand_covered": count, "it_load_kw": pack.edge.it_load_kw,
+        "demand_covered": np.round(total, 3), "n_demand_covered": count, "it_load_kw": edge_settings(pack).it_load_kw,
         "load_mva": np.round(chosen.feeds.load_mva, 4),
     }
     feeds = _feeds(chosen, allocation)

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from gis import proximity
 from gis.bilingual import Text
-from gis.errors import LayerNotFoundError
+from gis.errors import InfeasibleError, LayerNotFoundError
 from layers.schemas import LAYERS
 from layers.types import CityLayers
 from siting.pack import CityPack
@@ -39,6 +39,21 @@ class EdgeHosts:
     """Which hosts were left out, and which tests could not be made."""
 
 
+def edge_settings(pack: CityPack) -> EdgeSettings:
+    """Return how the pack places edge centres.
+
+    Raises
+    ------
+    InfeasibleError
+        Its plan is too coarse for single edge centres.
+    """
+    if pack.edge is None:
+        raise InfeasibleError(
+            f"pack {pack.city!r} places no single edge centres; run the pack of a city, or add a table [edge]",
+            f"城市包 {pack.city!r} 不布设单个边缘数据中心；请使用城市的规则包，或补充 [edge] 表")
+    return pack.edge
+
+
 def edge_pue(pack: CityPack) -> float:
     """Return the PUE limit of the pack's edge class."""
     return next((c.pue_max for c in pack.site_classes if c.class_id == "edge"), EDGE_PUE)
@@ -51,8 +66,10 @@ def find_hosts(city_layers: CityLayers, pack: CityPack) -> EdgeHosts:
     ------
     LayerNotFoundError
         There is no substation layer, or no host layer.
+    InfeasibleError
+        The pack places no edge centres.
     """
-    settings = pack.edge
+    settings = edge_settings(pack)
     kinds = [kind for kind in settings.host_kinds if city_layers.has(kind.layer)]
     if not kinds or not city_layers.has("substations"):
         names = ", ".join(k.layer for k in settings.host_kinds)

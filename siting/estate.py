@@ -245,7 +245,8 @@ def _edge_fits(rule: RetrofitRule, found: Match, centre: Centre, pack: CityPack)
     if rule.action != "convert_to_edge" or found.holds is False:
         return found
     permitted = [_is_permitted(pack, zone, "edge") for zone in centre.zone_ids]
-    if not any(permitted) or centre.it_load_kw > pack.edge.it_load_kw:
+    too_large = pack.edge is not None and centre.it_load_kw > pack.edge.it_load_kw
+    if not any(permitted) or too_large:
         return Match(False)
     missing = (*(() if all(permitted) else ("position",)),
                *(("it_load_kw",) if math.isnan(centre.it_load_kw) else ()))

@@ -237,7 +237,7 @@ def _unknown_parcel(parcel_id: str, known: list[str]) -> UsageError:
     return UsageError(
         f"the study has no parcel {parcel_id!r} among {len(known)}; "
         + (f"did you mean {', '.join(near)}?" if near else f"ids look like {', '.join(known[:3])}"),
-        f"该方案的 {len(known)} 个地块中没有 {parcel_id!r}；"
+        f"该方案的 {len(known)} 个候选对象中没有 {parcel_id!r}；"
         + (f"是否指 {'、'.join(near)}？" if near else f"编号形如 {'、'.join(known[:3])}"),
     )
 

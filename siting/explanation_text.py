@@ -42,7 +42,7 @@ def _printable(line: str) -> str:
 
 def _title(explanation: Explanation, language: Language) -> str:
     name = f" {explanation.name}" if explanation.name and explanation.name != explanation.parcel_id else ""
-    parcel = "地块" if language == "zh" else "Parcel"
+    parcel = "候选" if language == "zh" else "Candidate"
     return f"{parcel} {explanation.parcel_id}{name} | {explanation.class_title.to(language)}"
 
 
@@ -82,7 +82,7 @@ def verdict(explanation: Explanation, language: Language) -> str:
         return (f"结论：排除，违反 {n} 条强制规则；数据覆盖 {coverage}" if zh
                 else f"Verdict: excluded, {n} binding rule(s) broken; data coverage {coverage}")
     if zh:
-        return (f"结论：符合，得分 {explanation.score:.4f}，在 {explanation.n_eligible} 个合格地块"
+        return (f"结论：符合，得分 {explanation.score:.4f}，在 {explanation.n_eligible} 个合格候选"
                 f"（共 {explanation.n_candidates} 个）中排第 {explanation.rank}；数据覆盖 {coverage}")
     return (f"Verdict: eligible, score {explanation.score:.4f}, rank {explanation.rank} of "
             f"{explanation.n_eligible} eligible ({explanation.n_candidates} in all); data coverage {coverage}")

@@ -6,7 +6,7 @@ minus peak load. What the layer does not say comes from the table of typical sta
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import IntEnum
 from types import MappingProxyType
@@ -72,19 +72,15 @@ def headroom_of(substations: gpd.GeoDataFrame, table: PowerTable, *, is_assuming
     Headroom
         ``max(0, capacity x (n - 1) / n - peak)``; one transformer alone leaves nothing.
     """
-    stated, capacity, units, peak = (_numbers(substations, name) for name in (
-        "headroom_mva", "transformer_capacity_mva", "n_transformers", "peak_load_mva"))
-    known = np.isfinite(capacity), np.isfinite(units) & (units >= 1.0), np.isfinite(peak)
+    stated, capacity, units, peak = _said(substations)
+    known = np.isfinite(capacity), np.isfinite(units), np.isfinite(peak)
     kind = table.station_of(_numbers(substations, "voltage_kv"))
     if is_assuming:
-        unit_mva, n_units, ratio = (np.array([getattr(s, name) for s in table.stations], dtype=np.float64)[kind]
-                                    for name in ("unit_mva", "n_units", "capacity_load_ratio"))
-        capacity = np.where(known[0], capacity, np.where(known[1], units, n_units) * unit_mva)
-        # Fewer and larger units where a capacity can be read in two ways: the firm share is then the smaller one.
-        units = np.where(known[1], units, np.maximum(1.0, np.floor(capacity / unit_mva + 0.5)))
-        peak = np.where(known[2], peak, capacity / ratio)
-    firm = capacity * (units - 1.0) / units
-    found = np.maximum(firm - peak, 0.0)
+        typical = (np.array([getattr(s, name) for s in table.stations], dtype=np.float64)[kind]
+                   for name in ("unit_mva", "n_units", "capacity_load_ratio"))
+        found = _reckoned(capacity, units, peak, *typical)
+    else:
+        found = np.maximum(capacity * (units - 1.0) / units - peak, 0.0)
     basis = np.where(known[0] & known[1] & known[2], HeadroomBasis.COMPUTED,
                      np.where(known[0], HeadroomBasis.DERIVED, HeadroomBasis.ASSUMED))
     is_known = np.isfinite(found) & ((kind >= 0) | (basis == HeadroomBasis.COMPUTED))
@@ -92,6 +88,63 @@ def headroom_of(substations: gpd.GeoDataFrame, table: PowerTable, *, is_assuming
     is_stated = np.isfinite(stated)
     return Headroom(headroom_mva=np.where(is_stated, np.maximum(stated, 0.0), np.where(is_known, found, np.nan)),
                     basis=np.where(is_stated, HeadroomBasis.STATED, basis).astype(np.int8))
+
+
+def headroom_draws(substations: gpd.GeoDataFrame, table: PowerTable, n_draws: int, seed: int) -> Floats:
+    """Draw the headrooms that no layer states: what a station is taken to have varies as such stations do.
+
+    Parameters
+    ----------
+    substations, table
+        As for :func:`headroom_of`; rating, number of transformers and capacity-load ratio are drawn, where the layer
+        does not say them, from what the table says such stations have.
+    n_draws, seed
+        Draws; the same seed gives the same ones.
+
+    Returns
+    -------
+    Draws x substations, MVA; NaN where the layer states the headroom or all that it follows from, or no typical
+    station is known, and in the first draw, which is as given.
+    """
+    stated, capacity, units, peak = _said(substations)
+    kind = table.station_of(_numbers(substations, "voltage_kv"))
+    is_known = np.isfinite(stated) | (np.isfinite(capacity) & np.isfinite(units) & np.isfinite(peak)) | (kind < 0)
+    uniform = np.random.default_rng([seed, 3]).random((3, n_draws, len(substations)))
+    unit_mva, n_units, ratio = np.empty_like(uniform)
+    for place, station in enumerate(table.stations):
+        own = kind == place
+        low, high = station.capacity_load_ratio_range or (station.capacity_load_ratio,) * 2
+        unit_mva[:, own] = _picked(station.unit_mva_choices or (station.unit_mva,), uniform[0][:, own])
+        n_units[:, own] = _picked(station.n_units_choices or (station.n_units,), uniform[1][:, own])
+        ratio[:, own] = low + (high - low) * uniform[2][:, own]
+    unit_mva[:, kind < 0] = n_units[:, kind < 0] = ratio[:, kind < 0] = 1.0
+    drawn = _reckoned(capacity, units, peak, unit_mva, n_units, ratio)
+    drawn[:, is_known] = np.nan
+    drawn[:1] = np.nan
+    return drawn
+
+
+def _picked(choices: Sequence[float], uniform: Floats) -> Floats:
+    """Turn numbers of 0 to 1 into choices of equal chance."""
+    return np.array(choices, dtype=np.float64)[(uniform * len(choices)).astype(np.int64)]
+
+
+def _said(substations: gpd.GeoDataFrame) -> tuple[Floats, Floats, Floats, Floats]:
+    """Return stated headroom, capacity, units and peak load; NaN where a station does not say."""
+    stated, capacity, units, peak = (_numbers(substations, name) for name in (
+        "headroom_mva", "transformer_capacity_mva", "n_transformers", "peak_load_mva"))
+    return stated, capacity, np.where(units >= 1.0, units, np.nan), peak
+
+
+def _reckoned(capacity: Floats, units: Floats, peak: Floats, unit_mva: Floats, n_units: Floats,
+              ratio: Floats) -> Floats:
+    """Reckon headrooms, with what is taken for NaN in the first three: firm capacity less peak load, never below 0."""
+    is_counted = np.isfinite(units)
+    capacity = np.where(np.isfinite(capacity), capacity, np.where(is_counted, units, n_units) * unit_mva)
+    # Fewer and larger units where a capacity can be read in two ways: the firm share is then the smaller one.
+    units = np.where(is_counted, units, np.maximum(1.0, np.floor(capacity / unit_mva + 0.5)))
+    peak = np.where(np.isfinite(peak), peak, capacity / ratio)
+    return np.asarray(np.maximum(capacity * (units - 1.0) / units - peak, 0.0), dtype=np.float64)
 
 
 def headroom_fact(headroom: Headroom) -> Text:

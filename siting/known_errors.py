@@ -12,16 +12,15 @@ from numpy.typing import NDArray
 from gis.bilingual import Text
 from layers.schemas import LAYERS
 from layers.types import CityLayers
-from siting.criteria import MEASURES
+from siting.criteria import MEASURES, route_factor
+from siting.latency import one_way_latency_ms
+from siting.outline_errors import RADIUS_SPREADS
 from siting.pack import CityPack, Criterion
 
 Floats = NDArray[np.float64]
 
 ASSUMED_RADIUS_M = 500.0
 """Error radius of a feature that is called approximate and states none."""
-
-_RADIUS_SPREADS = 2.0
-"""An error radius is read as two standard errors of the position in any one direction."""
 
 
 @dataclass(frozen=True, eq=False, slots=True, kw_only=True)
@@ -39,9 +38,9 @@ class KnownErrors:
 def known_errors(city_layers: CityLayers, pack: CityPack, criteria: Sequence[Criterion]) -> KnownErrors:
     """Find the errors of distances from the layers that they are measured to.
 
-    A distance moves with the position of the feature at its end: where features are approximate, its standard error
-    is the root mean square over the features of half their error radius. Synthetic features have no true position;
-    they are not varied, and the facts say so.
+    A distance or a delay moves with the position of the feature at its end: where features are approximate, its
+    standard error is the root mean square over the features of half their error radius. Synthetic features have no
+    true position; they are not varied, and the facts say so.
     """
     spread = np.zeros(len(criteria))
     varied: dict[str, float] = {}
@@ -54,9 +53,10 @@ def known_errors(city_layers: CityLayers, pack: CityPack, criteria: Sequence[Cri
             if len(frame) and (frame["certainty"].astype(str) == "synthetic").all():
                 invented.append(name)
             error_m = _position_error_m(frame)
-            if error_m > 0 and criterion.unit == "m":
+            error = {"m": error_m, "ms": one_way_latency_ms(error_m, route_factor(pack))}.get(criterion.unit, 0.0)
+            if error > 0:
                 varied[name] = error_m
-                spread[place] = max(spread[place], error_m / abs(criterion.best - criterion.worst))
+                spread[place] = max(spread[place], error / abs(criterion.best - criterion.worst))
     facts = [Text(zh=f"{LAYERS[name].title.zh}的位置误差：距离的标准误差约 {error_m:.0f} 米。",
                   en=f"Position error of {LAYERS[name].title.en}: distances have a standard error of about "
                      f"{error_m:.0f} m.") for name, error_m in sorted(varied.items())]
@@ -71,7 +71,7 @@ def known_errors(city_layers: CityLayers, pack: CityPack, criteria: Sequence[Cri
 
 def _layers_of(criterion: Criterion, pack: CityPack) -> tuple[str, ...]:
     if criterion.criterion_id == "host_distance_m":
-        return tuple(kind.layer for kind in pack.edge.host_kinds)
+        return tuple(kind.layer for kind in pack.host_kinds)
     return MEASURES[criterion.criterion_id].layers
 
 
@@ -84,4 +84,4 @@ def _position_error_m(frame: gpd.GeoDataFrame) -> float:
     if "error_radius_km" in frame.columns:
         radius_m = frame["error_radius_km"].to_numpy(dtype=np.float64) * 1e3
     radius_m = np.where(np.isnan(radius_m), ASSUMED_RADIUS_M, radius_m)
-    return float(np.sqrt(np.mean(np.where(approximate, radius_m / _RADIUS_SPREADS, 0.0) ** 2)))
+    return float(np.sqrt(np.mean(np.where(approximate, radius_m / RADIUS_SPREADS, 0.0) ** 2)))

@@ -26,6 +26,9 @@ CITY_ROUTE_FACTOR = 1.5
 HOP_DELAY_US = 50.0
 """One switch or router, lightly loaded: 5-50 us, the upper end is taken (not verified)."""
 
+SCORED_DELAYS = ("demand_latency_ms", "hub_latency_ms")
+"""Criteria by which a plan as wide as a province or a country scores delay."""
+
 _ROUND_LIMITS_MS = tuple(m * 10.0 ** e for e in range(3, -5, -1) for m in (5.0, 2.0, 1.0))
 """Limits worth writing into a plan, descending."""
 
@@ -149,6 +152,8 @@ def latency_fact(area: shapely.Geometry, pack: CityPack) -> Text:
         verdict = check_limit(limit_ms, width_m)
         said = limit_fact(verdict if place == 0 or verdict.is_binding else _without_offer(verdict))
         zh, en = f"{zh}；{said.zh}", f"{en}; {said.en}"
+    if any(c.criterion_id in SCORED_DELAYS for c in pack.criteria):
+        return Text(zh=zh + "；时延参与评分，按大地线计算。", en=en + "; delay is scored, over the geodesic.")
     return Text(zh=zh + "；仅列示，不参与评分。", en=en + "; it is reported and not scored.")
 
 

@@ -8,6 +8,12 @@ from typing import Literal
 from gis.bilingual import Text
 from siting.citation import Citation
 
+Preference = Literal["renewable", "priority", "delay"]
+"""What puts hubs in order: renewable supply, how far up a hub lists the work, or the delay."""
+
+LOWEST_LEVEL, HIGHEST_LEVEL = 1, 5
+"""Levels of renewable supply, poor to rich."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WorkloadClass:
@@ -16,9 +22,13 @@ class WorkloadClass:
     workload_id: str
     """Key."""
     title: Text
-    """Name, with examples of the work."""
+    """Name, short: it stands in every sentence."""
+    examples: Text | None = None
+    """Work of the kind."""
     max_latency_ms: float | None = None
     """Largest one-way delay that it bears; None for no limit."""
+    preference: tuple[Preference, ...] = ("renewable", "priority", "delay")
+    """What puts the hubs that may take it in order, the first first."""
     citation: Citation
     """The clause of the limit."""
     assumed: bool = False
@@ -47,11 +57,18 @@ class ComputeHub:
     workloads: tuple[str, ...]
     """Kinds of work that the clause lets it take, those it is to take first at the head."""
     citation: Citation
-    """The clause."""
+    """The clause that makes it a hub."""
+    workloads_citation: Citation | None = None
+    """The clause on the work that it takes, where that is another one."""
     source: str
     """Where the position comes from."""
     assumed: tuple[str, ...] = ()
     """Names of the fields above that nobody published."""
+
+    @property
+    def clause(self) -> Citation:
+        """Return the clause on the work that it takes."""
+        return self.workloads_citation or self.citation
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,6 +83,8 @@ class WorkOrigin:
     error_radius_km: float
     citation: Citation
     """Why its work may go elsewhere."""
+    workloads: tuple[str, ...] = ()
+    """Kinds of work that arise there and may go elsewhere; empty for all."""
     source: str
     """Where the position comes from."""
     assumed: tuple[str, ...] = ()
@@ -81,6 +100,8 @@ class HubRegion:
     """Units of the pack that make it up."""
     max_clusters: int
     """Most clusters of data centres in it."""
+    one_per_unit: bool = False
+    """No two of its clusters stand in one unit."""
     citation: Citation
     assumed: tuple[str, ...] = ()
 

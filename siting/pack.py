@@ -9,7 +9,7 @@ from gis.bilingual import Text
 from layers.types import LayerSpec
 from siting.citation import Citation, Document
 from siting.network_settings import NetworkSettings
-from siting.plan_settings import BlockSettings, CapacitySettings, EdgeSettings, Strictness
+from siting.plan_settings import BlockSettings, CapacitySettings, EdgeSettings, HostKind, Strictness
 
 Permission = Literal["favoured", "allowed", "controlled", "closed"]
 """What policy says of a kind of data centre in a zone, best first."""
@@ -27,16 +27,12 @@ class PolicyZone:
 
     zone_id: str
     """Key."""
-
     title: Text
     """Name."""
-
     role: Text
     """What the plan wants there."""
-
     citation: Citation
     """The clause."""
-
     colour: str = "#888888"
     """Fill on maps."""
 
@@ -58,7 +54,7 @@ class Unit:
     """Functional zones are outlines that cut districts."""
 
     names: tuple[str, ...] = ()
-    """Names under which the layers ``districts`` and ``zones`` may hold it."""
+    """Names under which the layers ``districts`` and ``zones`` may hold it: a district's, its city's or province's."""
 
     published_area_km2: float | None = None
     """Area that its administration states."""
@@ -336,9 +332,9 @@ class CityPack:
     """Key: the name of its file."""
     title: Text
     metric_crs: str
-    """Projected CRS of the city in metres: its CGCS2000 3-degree Gauss-Krueger belt ("EPSG:4547")."""
+    """Projected CRS in metres: of a city its CGCS2000 3-degree Gauss-Krueger belt ("EPSG:4547")."""
     adcode: str = ""
-    """Administrative code of the city (six digits); empty outside China."""
+    """Administrative code (six digits) of the city, the province or the whole country; empty outside China."""
     standard_rack_kw: float
     """kW of one standard rack."""
     candidates: CandidateKind = "parcels"
@@ -362,7 +358,8 @@ class CityPack:
     targets: tuple[Target, ...] = ()
     retrofit_rules: tuple[RetrofitRule, ...] = ()
     places: tuple[NamedPlace, ...] = ()
-    edge: EdgeSettings
+    edge: EdgeSettings | None = None
+    """None where the plan is too coarse to place single edge centres."""
     capacity: CapacitySettings | None = None
     """None where the plan wants no quantity built."""
     network: NetworkSettings | None = None
@@ -372,6 +369,11 @@ class CityPack:
     """Limits of the plan's text that a reader must know."""
     sha256: str = ""
     """Hash of the files that the pack was read from."""
+
+    @property
+    def host_kinds(self) -> tuple[HostKind, ...]:
+        """Kinds of place that may house an edge centre."""
+        return self.edge.host_kinds if self.edge else ()
 
     def site_class(self, class_id: str) -> SiteClass:
         """Return the class of that key."""

@@ -35,7 +35,7 @@ from siting.permissions import Permissions, permissions_in, table_of
 from siting.scoring import rank_of, score_of
 from siting.surroundings import Infrastructure, Surroundings
 from siting.types import ExclusionTable, SiteScores, Study
-from siting.zones import Places, lay_out_places, place_candidates
+from siting.zones import Places, lay_out_places, place_candidates, place_districts
 
 Columns = dict[str, NDArray[Any]]
 
@@ -83,7 +83,7 @@ def scoring_job(city_layers: CityLayers, units: gpd.GeoDataFrame, pack: CityPack
 
 def measured_against(pack: CityPack, classes: tuple[str, ...]) -> set[str]:
     """Return the layers that rules and hosts name; a rule of land use looks at the candidate alone."""
-    return {kind.layer for kind in pack.edge.host_kinds} | {
+    return {kind.layer for kind in pack.host_kinds} | {
         rule.layer for class_id in classes for rule in pack.rules_for(class_id) if rule.test != "land_use"}
 
 
@@ -106,8 +106,11 @@ def score_partition(job: ScoringJob, candidates: gpd.GeoDataFrame) -> Columns:
         ``c/coverage``.
     """
     laid_out = proximity.lay_out(np.asarray(candidates.geometry.array, dtype=object))
-    placed = place_candidates(candidates.reset_index(drop=True), job.units, job.city_layers, places=job.places,
-                              laid_out=laid_out)
+    numbered = candidates.reset_index(drop=True)
+    if job.study.candidates == "districts" and not job.city_layers.has("zones"):
+        placed = place_districts(numbered, job.units, job.city_layers)
+    else:
+        placed = place_candidates(numbered, job.units, job.city_layers, places=job.places, laid_out=laid_out)
     around = Surroundings(placed, job.infrastructure, laid_out)
     columns: Columns = {"unit": _rows_of(placed["unit_id"], job.units["unit_id"]),
                         "district": _rows_of(placed["district"], job.city_layers.frame("districts")["name"])}

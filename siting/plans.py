@@ -1,4 +1,7 @@
-"""What follows from the scores: edge centres, capacity, existing stock and campuses, each where its data are there."""
+"""What follows from the scores: edge centres, capacity, existing stock, campuses and work sent to hubs elsewhere.
+
+Each plan is made where its data are there.
+"""
 
 from __future__ import annotations
 
@@ -15,6 +18,7 @@ from gis.errors import DataError, InfeasibleError, LayerNotFoundError
 from gis.progress import Progress, silent
 from layers.types import CityLayers
 from siting.capacity import capacity_settings, plan_capacity
+from siting.compute_network import plan_network
 from siting.edge import place_edge_centres, reserved_by
 from siting.edge_hosts import edge_pue
 from siting.estate import EstatePlan, assess_estate
@@ -22,7 +26,7 @@ from siting.layout_settings import LayoutSettings, load_layout_settings
 from siting.pack import CityPack
 from siting.site_layout import SiteLayout, lay_out_site
 from siting.three_in_one import three_in_one_hosts
-from siting.types import CapacityPlan, EdgePlan, SiteScores, Study
+from siting.types import CapacityPlan, EdgePlan, NetworkPlan, SiteScores, Study
 
 N_LAYOUTS = 3
 """Campuses that are laid out on their parcels in a run; ``suanzhi layout`` does any other."""
@@ -42,6 +46,7 @@ class Plans:
     """Substations with what they lack to hold storage and a data centre as well."""
     layouts: tuple[tuple[str, SiteLayout], ...] = ()
     """Parcel id and the campus on it."""
+    network: NetworkPlan | None = None
     facts: tuple[Text, ...] = ()
     """What the data of the run did not allow."""
 
@@ -65,8 +70,10 @@ def make_plans(candidates: gpd.GeoDataFrame, scores: Sequence[SiteScores], units
     estate = plan_estate(city_layers, units, pack, study)
     capacity, facts = plan_capacities(candidates, scores, units, city_layers, pack, study, edge, estate, progress)
     layouts, untaken = lay_out_campuses(capacity[0], city_layers, pack) if capacity else ((), ())
-    return Plans(edge=edge, estate=estate, capacity=capacity, layouts=layouts,
-                 three_in_one=find_three_in_one(city_layers, pack), facts=(*facts, *untaken))
+    network = None if pack.network is None else plan_network(pack.network)
+    return Plans(edge=edge, estate=estate, capacity=capacity, layouts=layouts, network=network,
+                 three_in_one=find_three_in_one(city_layers, pack),
+                 facts=(*facts, *untaken, *(network.facts if network else ())))
 
 
 def plan_edge(city_layers: CityLayers, units: gpd.GeoDataFrame, pack: CityPack, study: Study,
@@ -74,6 +81,8 @@ def plan_edge(city_layers: CityLayers, units: gpd.GeoDataFrame, pack: CityPack, 
     """Place edge centres, unless neither the classes nor the study ask for them."""
     step = Text(zh="布设边缘数据中心", en="placing edge centres")
     if ("edge" not in classes and study.n_facilities is None) or study.n_facilities == 0:
+        return None
+    if pack.edge is None and study.n_facilities is None:
         return None
     progress(step, 0, 1)
     try:
@@ -123,7 +132,7 @@ def plan_capacities(candidates: gpd.GeoDataFrame, scores: Sequence[SiteScores], 
 
 def find_three_in_one(city_layers: CityLayers, pack: CityPack) -> gpd.GeoDataFrame | None:
     """Judge the substations as hosts of storage and a data centre, where the plan wants such stations."""
-    if pack.edge.three_in_one is None or not city_layers.has("substations"):
+    if pack.edge is None or pack.edge.three_in_one is None or not city_layers.has("substations"):
         return None
     parcels = city_layers.frame("parcels") if city_layers.has("parcels") else None
     return three_in_one_hosts(city_layers.frame("substations"), edge_pue(pack), it_load_kw=pack.edge.it_load_kw,

@@ -63,6 +63,12 @@ class TypicalStation:
     """Number of transformers."""
     capacity_load_ratio: float
     """Capacity over peak load (容载比)."""
+    unit_mva_choices: tuple[float, ...] = ()
+    """Ratings that such transformers have; empty for ``unit_mva`` alone."""
+    n_units_choices: tuple[int, ...] = ()
+    """Numbers of transformers that such stations have; empty for ``n_units`` alone."""
+    capacity_load_ratio_range: tuple[float, float] | None = None
+    """Least and greatest ratio that such stations have; None for ``capacity_load_ratio`` alone."""
     yard_m2: float
     """Ground that the station itself takes."""
     citation: Citation
@@ -165,4 +171,14 @@ def _contradictions(table: PowerTable) -> list[Text]:
     problems += [Text(zh=f"{s.voltage_kv:g} 千伏站的台数须不少于 1、容载比须大于 1",
                       en=f"a {s.voltage_kv:g} kV station needs at least one unit and a capacity-load ratio above 1")
                  for s in table.stations if s.n_units < 1 or not s.capacity_load_ratio > 1.0]
+    problems += [Text(zh=f"{s.voltage_kv:g} 千伏站的取值范围须包含其典型值",
+                      en=f"the ranges of a {s.voltage_kv:g} kV station must hold its typical values")
+                 for s in table.stations if not _holds_typical(s)]
     return problems
+
+
+def _holds_typical(station: TypicalStation) -> bool:
+    low, high = station.capacity_load_ratio_range or (station.capacity_load_ratio,) * 2
+    return (station.unit_mva in (station.unit_mva_choices or (station.unit_mva,))
+            and station.n_units in (station.n_units_choices or (station.n_units,))
+            and 1.0 < low <= station.capacity_load_ratio <= high)

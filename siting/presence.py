@@ -63,7 +63,7 @@ class PresenceTest:
         word, percentile = VERDICT_TEXT[self.verdict], f"{self.score_percentile:.0%}"
         every, sure = _chance_word(self.chance), _chance_word(self.chance_confident)
         told = "" if np.isnan(self.score_percentile) else (
-            f"其周边得分平均高于 {percentile} 的候选地块（随机不低于此的概率 {self.score_chance:.3f}）。")
+            f"其周边得分平均高于 {percentile} 的候选对象（随机不低于此的概率 {self.score_chance:.3f}）。")
         told_en = "" if np.isnan(self.score_percentile) else (
             f" Scores around them are above {percentile} of all candidates on average (chance "
             f"{self.score_chance:.3f}).")
@@ -103,7 +103,10 @@ def presence_test(result: StudyResult, *, n_placements: int = N_PLACEMENTS,
     sure = np.array([p.confidence in _KNOWN for p in places])
     chance = chance_of_as_many(chances, share)
     confident = chance_of_as_many(chances[sure], share) if sure.any() else float("nan")
-    percentile, score_chance = _percentiles(result, scores, places, n_placements, seed)
+    # Among the best candidates alone no place has a percentile of all.
+    is_whole = result.census_for(scores.site_class.class_id).n_candidates <= len(result.candidates)
+    percentile, score_chance = (_percentiles(result, scores, places, n_placements, seed) if is_whole
+                                else (float("nan"), float("nan")))
     verdict: Verdict = "disagrees" if chance > 0.5 else "in_part"
     if chance <= SIGNIFICANT and (confident <= SIGNIFICANT or not sure.any()):
         verdict = "agrees"

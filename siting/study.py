@@ -26,6 +26,7 @@ from layers.schemas import LAYERS
 from layers.types import CityLayers, LayerSpec
 from siting.candidates import find_candidates
 from siting.census import Census, count_all
+from siting.clusters import plan_clusters
 from siting.criteria import MEASURES
 from siting.latency import latency_fact
 from siting.pack import CityPack
@@ -35,6 +36,7 @@ from siting.plans import make_plans
 from siting.trust import assess_trust
 from siting.types import EdgePlan, SiteScores, Study, StudyResult
 from siting.weighting import WeightChoice, judged_pack, pack_as_scored, rescored, weight_choices
+from siting.wording import Noun, candidate_noun
 from siting.zones import build_units
 
 Part = TypeVar("Part")
@@ -46,6 +48,11 @@ def layer_specs(pack: CityPack, study: Study) -> tuple[LayerSpec, ...]:
     if study.candidates != "parcels":
         own |= {"parcels"}
     return (*(s for s in pack.layer_specs if s.name not in own), *study.layer_specs)
+
+
+def noun_of(pack: CityPack, study: Study) -> Noun:
+    """Return what the candidates of a study are called."""
+    return candidate_noun(study.candidates, layer_specs(pack, study))
 
 
 def applied(pack: CityPack, study: Study) -> CityPack:
@@ -174,13 +181,15 @@ def concluded(job: ScoringJob, city_layers: CityLayers, candidates: gpd.GeoDataF
     _require_eligible(scores, census)
     started = time.perf_counter()
     plans = make_plans(candidates, scores, job.units, city_layers, pack, study, job.classes, progress=progress)
+    clusters = plan_clusters(candidates, scores, city_layers, pack)
     timings["plans"] = time.perf_counter() - started
     result = StudyResult(
         study=study, pack=pack, city_layers=city_layers, units=job.units, candidates=candidates, scores=tuple(scores),
         weight_choices=choices,
         census=tuple(census), edge_plan=plans.edge, capacity_plans=plans.capacity, estate_plan=plans.estate,
-        three_in_one=plans.three_in_one, site_layouts=plans.layouts,
-        facts=(*_facts(city_layers, pack, scores, census, plans.edge), *facts, *plans.facts), timings_s=timings,
+        three_in_one=plans.three_in_one, site_layouts=plans.layouts, network_plan=plans.network, cluster_plan=clusters,
+        facts=(*_facts(city_layers, pack, scores, census, plans.edge), *facts, *plans.facts,
+               *(clusters.facts if clusters else ())), timings_s=timings,
     )
     started = time.perf_counter()
     step = Text(zh="评估可信度", en="assessing trust")
@@ -193,7 +202,7 @@ def concluded(job: ScoringJob, city_layers: CityLayers, candidates: gpd.GeoDataF
 
 def _counted(parts: Iterable[Part], progress: Progress, total: int) -> Iterator[Part]:
     """Tell of each part that is finished."""
-    step = Text(zh="评价地块", en="scoring candidates")
+    step = Text(zh="评价候选对象", en="scoring candidates")
     progress(step, 0, total)
     for done, part in enumerate(parts, start=1):
         yield part
@@ -209,7 +218,7 @@ def _require_eligible(scores: Sequence[SiteScores], census: Sequence[Census]) ->
     raise InfeasibleError(
         f"none of {n} candidates is eligible; most fail {worst.rule_id} ({worst.title.en}, {counts.max()} of {n}); "
         "check that layer, its datum, or state a mitigation",
-        f"{n} 个候选地块均不符合条件；多数不满足 {worst.rule_id}（{worst.title.zh}，{counts.max()}/{n}）；"
+        f"{n} 个候选对象均不符合条件；多数不满足 {worst.rule_id}（{worst.title.zh}，{counts.max()}/{n}）；"
         "请核对该图层及其坐标基准，或在方案中说明缓解措施",
     )
 
@@ -231,7 +240,10 @@ def _facts(city_layers: CityLayers, pack: CityPack, scores: Sequence[SiteScores]
             facts.append(Text(zh=f"{title.zh}：缺少图层而未检验的规则：{'、'.join(r.title.zh for r in untested)}。",
                               en=f"{title.en}: rules not tested for lack of a layer: "
                                  f"{', '.join(r.title.en for r in untested)}."))
-    if edge_plan is None and any(s.site_class.class_id == "edge" for s in scores):
+    if edge_plan is None and pack.edge is None:
+        facts.append(Text(zh="本规则包的范围不布设单个边缘数据中心；请用城市规则包布设。",
+                          en="At the scale of this pack no single edge centres are placed; the pack of a city does."))
+    elif edge_plan is None and any(s.site_class.class_id == "edge" for s in scores):
         lacking = [LAYERS[n].title for n in ("substations", "demand") if not city_layers.has(n)]
         facts.append(Text(zh="未布设边缘数据中心：缺少" + "、".join(t.zh for t in lacking) + "或宿主图层。",
                           en="No edge centres were placed: missing " + ", ".join(t.en for t in lacking)

@@ -23,7 +23,7 @@ import siting.types
 from gis.errors import UsageError
 from layers.schemas import LAYERS
 from layers.types import LayerSpec
-from siting.city_pack import describe, forbid_extra_keys, paired
+from siting.city_pack import describe, forbid_extra_keys, load_pack, paired
 from siting.pack import CandidateKind
 from siting.plan_settings import BlockSettings, ZoneQuota
 from siting.types import ExpertJudgements, Study, Weighting
@@ -76,7 +76,8 @@ class StudyTable:
 
     city: str
     name: str = ""
-    candidates: CandidateKind = "parcels"
+    candidates: CandidateKind | None = None
+    """None for what the pack scores."""
     grid_size_m: float | None = None
     blocks: BlockSettings = field(default_factory=BlockSettings)
     classes: tuple[str, ...] = ()
@@ -101,8 +102,14 @@ def _adapters() -> tuple[TypeAdapter[StudyTable], TypeAdapter[LayerSpec]]:
 
 
 def default_study(city: str) -> Study:
-    """Return the study that runs a city on its embedded default."""
-    return Study(name=city, city=city)
+    """Return the study that runs a city on its embedded default.
+
+    Raises
+    ------
+    PackError
+        No such city.
+    """
+    return Study(name=city, city=city, candidates=load_pack(city).candidates)
 
 
 def read_study(path: Path) -> Study:
@@ -112,6 +119,8 @@ def read_study(path: Path) -> Study:
     ------
     UsageError
         The file is missing, is not TOML, or holds keys or values that mean nothing; all are named.
+    PackError
+        The city is unknown, and the study leaves to it what is scored.
     """
     if not path.is_file():
         raise UsageError(f"no study file {path}; write one or name a city (suanzhi cities)",
@@ -124,8 +133,9 @@ def read_study(path: Path) -> Study:
                          f"{path.name} 不是有效的 UTF-8 TOML 文件：{error}") from error
     table = _checked(_adapters()[0], {**raw, "blocks": paired(raw.get("blocks", {}))}, path)
     specs, omitted = _specs(table, path)
+    city = _city(table.city, path)
     return Study(
-        name=table.name or path.stem, city=_city(table.city, path), candidates=table.candidates,
+        name=table.name or path.stem, city=city, candidates=table.candidates or load_pack(city).candidates,
         grid_size_m=table.grid_size_m, blocks=table.blocks,
         classes=table.classes, n_top=table.n_top, n_parcels=table.n_parcels, seed=table.seed, layer_specs=specs,
         omitted_layers=omitted,

@@ -8,8 +8,9 @@ whose rank interval another one shares.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Literal
 
 import numpy as np
@@ -17,13 +18,14 @@ from numpy.typing import NDArray
 
 from gis.bilingual import Text
 from siting.agreement import MethodAgreement, agreement
+from siting.capacity_stability import CapacityStability, capacity_stability
 from siting.criteria import MEASURES
 from siting.edge_regret import EdgeRegret, edge_regret
-from siting.known_errors import KnownErrors, known_errors
-from siting.pack import ExclusionRule
-from siting.robustness import TOPS, Draws, RankRobustness, broken_bits, perturbed_weights, rank_robustness, strictness
+from siting.known_errors import KnownErrors
+from siting.robustness import TOPS, RankRobustness, rank_robustness
 from siting.scoring import normalised_at
 from siting.sensitivity import OneAtATime, one_at_a_time
+from siting.trust_draws import MOST_CANDIDATES, ClassDraws, class_draws
 from siting.types import SiteScores, StudyResult
 from siting.validation import Validation, validate
 
@@ -32,14 +34,11 @@ Integers = NDArray[np.int64]
 
 Firmness = Literal["robust", "depends", "not_separable"]
 
-WEIGHT_SHARE = 0.2
-"""Weights are drawn within this share of each."""
-
-STRICT_CHANCE = 0.9
-"""Chance that a rule which a measure can mitigate is strict in a draw."""
-
-MITIGABLE_TESTS = ("setback", "corridor")
-"""Distances, which walls, screens and foundations can answer for; policy, land use and water cannot be mitigated."""
+FIRMNESS_TEXT: Mapping[str, Text] = MappingProxyType({
+    "robust": Text(zh="稳健", en="robust"), "depends": Text(zh="取决于某一因素", en="depends on one thing"),
+    "not_separable": Text(zh="不可区分", en="not separable"),
+})
+"""What a reader is told of each."""
 
 FIRM_CHANCE = 0.9
 """A place on the short list is firm where it is kept in so many of the draws."""
@@ -47,8 +46,8 @@ FIRM_CHANCE = 0.9
 STRONG = 0.5
 """Correlation of a rank with a weight from which the rank is said to depend on it."""
 
-MOST_CANDIDATES = 100_000
-"""Candidates that are drawn, the best by score; the others would have to pass all of these to matter."""
+ZONE_DOUBT = 0.05
+"""Share of the draws in the neighbouring zone from which it is said of a site."""
 
 MOST_RIVALS = 50
 """Rivals of a site that are named; all are counted."""
@@ -71,6 +70,10 @@ class SiteTrust:
     """Criterion whose weight its rank follows most closely; empty where the rank never moves."""
     dependence: float
     """Correlation of that weight with the logarithm of the rank; negative where more weight betters it."""
+    other_zone: str
+    """Zone beyond an approximate outline that it lies near; empty for none."""
+    in_other_zone: float
+    """Share of the draws in which it lies there."""
     rivals: tuple[str, ...]
     """Sites whose rank intervals meet its own, nearest in rank first; at most ``MOST_RIVALS``."""
     n_rivals: int
@@ -91,13 +94,19 @@ class ClassTrust:
     """Parcels of the first capacity layout, where it is of this class."""
     recommendation: Text
     """What the evidence allows to recommend."""
+    criteria: tuple[str, ...]
+    """Criteria of the class, in the order of all that is said per criterion."""
     one_at_a_time: OneAtATime
+    first_order: Floats
+    """Per criterion, the share of the spread of the listed sites' ranks that its weight alone explains (their mean)."""
     agreement: tuple[MethodAgreement, ...]
     errors: KnownErrors
     n_varied_rules: int
     """Rules that were drawn as strict or mitigated."""
     n_candidates: int
     """Candidates that took part."""
+    facts: tuple[Text, ...]
+    """What was varied, and what was not."""
 
 
 @dataclass(frozen=True, eq=False, slots=True, kw_only=True)
@@ -106,6 +115,8 @@ class Trust:
 
     classes: tuple[ClassTrust, ...]
     edge: EdgeRegret | None
+    capacity: CapacityStability | None
+    """The first capacity layout under the same draws."""
     validation: Validation
     n_draws: int
     seed: int
@@ -113,71 +124,83 @@ class Trust:
     """The recommendations and the verdicts, one sentence each."""
 
 
-def assess_trust(result: StudyResult, *, n_draws: int = 200, seed: int = 20260101) -> Trust:
+def assess_trust(result: StudyResult, *, n_draws: int = 200, seed: int = 20260101,
+                 most_candidates: int | None = None) -> Trust:
     """Draw, vary, compare and hold against what exists.
 
-    Costs about a second for some thousands of candidates; of more than ``MOST_CANDIDATES``, the best by score take
-    part, and a quarter of a minute goes by.
+    Costs a few seconds for some thousands of candidates, most of them for laying capacity out anew; of more than
+    ``siting.trust_draws.MOST_CANDIDATES``, the best by score take part.
 
     Parameters
     ----------
     result
         What a run found, or the best candidates of it.
     n_draws
-        Draws of weights, values and strictness.
+        Draws of weights, values, zones and strictness; the first is the study as it is.
     seed
         The same seed gives the same answer.
+    most_candidates
+        Candidates of a class that take part, the best by score; ``MOST_CANDIDATES`` if None.
     """
-    classes = tuple(_class_trust(result, scores, n_draws, seed) for scores in result.scores if scores.eligible.any())
-    edge = None if result.edge_plan is None else edge_regret(result.edge_plan, result.city_layers, result.pack)
+    classes, capacity = [], None
+    for scores in result.scores:
+        if not scores.eligible.any():
+            continue
+        campuses = _capacity_rows(result, scores)
+        drawn = class_draws(result, scores, campuses, n_draws, seed, most_candidates=most_candidates)
+        classes.append(_class_trust(result, scores, drawn, campuses))
+        if len(campuses):
+            capacity = capacity_stability(result, scores, drawn)
+    plan = result.edge_plan
+    edge = None if plan is None else edge_regret(plan, result.city_layers, result.pack, seed=seed)
     validation = validate(result, seed=seed)
     tests = [t.text for t in (validation.shares, validation.presence, validation.policy) if t is not None]
-    facts = [c.recommendation for c in classes] + ([] if edge is None else [_edge_text(edge)]) + tests
-    facts += [e.text for e in validation.empty]
-    return Trust(classes=classes, edge=edge, validation=validation, n_draws=n_draws, seed=seed, facts=tuple(facts))
+    facts = [c.recommendation for c in classes] + ([] if capacity is None else [capacity.text])
+    facts += ([] if edge is None else [_edge_text(edge)]) + tests + [e.text for e in validation.empty]
+    facts += _of_the_best(result, most_candidates)
+    return Trust(classes=tuple(classes), edge=edge, capacity=capacity, validation=validation, n_draws=n_draws,
+                 seed=seed, facts=tuple(facts))
 
 
-def _class_trust(result: StudyResult, scores: SiteScores, n_draws: int, seed: int) -> ClassTrust:
-    eligible = scores.eligible
-    varied = [_is_mitigable(rule) and bool(excludes)
-              for rule, excludes in zip(scores.exclusions.rules, scores.exclusions.excludes, strict=True)]
-    campuses = _capacity_rows(result, scores)
-    rows, bits, strict = _rules_drawn(scores, np.array(varied, dtype=np.bool_), campuses, n_draws, seed)
-    errors = known_errors(result.city_layers, result.pack, scores.criteria)
+def _of_the_best(result: StudyResult, most_candidates: int | None) -> list[Text]:
+    """Say that the best candidates alone were looked at, where they were."""
+    n, held = max((c.n_candidates for c in result.census), default=0), len(result.candidates)
+    most = MOST_CANDIDATES if most_candidates is None else most_candidates
+    if n <= held <= most:
+        return []
+    shown = min(held, most)
+    beyond = Text(zh="；因规定被排除者不在其中，规定放宽时也未参与" if n > held else "",
+                  en="; those that a rule excludes are not among them, also where a draw mitigates it" if n > held
+                  else "")
+    return [Text(zh=f"可信度仅就得分最高的至多 {shown:,} 个候选对象评估（全部 {n:,} 个）{beyond.zh}。",
+                 en=f"Trust was assessed on the best {shown:,} candidates by score at most, of {n:,} in "
+                    f"all{beyond.en}.")]
+
+
+def _class_trust(result: StudyResult, scores: SiteScores, drawn: ClassDraws, campuses: Integers) -> ClassTrust:
+    found = rank_robustness(drawn.normalised, drawn.broken, drawn.draws)
+    listed = _listed(scores, result.study.n_top)
+    sites = _sites(result, scores, drawn, found, listed)
+    own = drawn.rows[scores.eligible[drawn.rows]]
     weights = np.array([c.weight for c in scores.criteria])
-    drawn = rank_robustness(normalised_at(scores, rows), bits,
-                            Draws(weights=perturbed_weights(weights, WEIGHT_SHARE, n_draws, seed),
-                                  spread=errors.spread, strict=strict, seed=seed))
-    best = _listed(scores, result.study.n_top)
-    sites = _sites(result, scores, drawn, rows, best)
-    own = np.sort(rows[eligible[rows]])
     return ClassTrust(
-        class_id=scores.site_class.class_id, sites=sites,
-        recommendation=_cautioned(_recommendation(scores, sites, n_draws), errors),
-        capacity_sites=_sites(result, scores, drawn, rows, campuses), errors=errors, n_varied_rules=sum(varied),
+        class_id=scores.site_class.class_id, sites=sites, criteria=tuple(c.criterion_id for c in scores.criteria),
+        recommendation=_cautioned(_recommendation(scores, sites, len(drawn.draws)), drawn.errors),
+        capacity_sites=_sites(result, scores, drawn, found, campuses), errors=drawn.errors,
+        n_varied_rules=drawn.n_varied_rules, n_candidates=len(drawn.rows), facts=drawn.facts,
+        first_order=_first_order(found.correlation[np.isin(drawn.rows, listed)], len(drawn.draws)),
         one_at_a_time=one_at_a_time(normalised_at(scores, own), weights, result.study.n_top),
-        agreement=agreement(scores.raw[own], scores.criteria, result.study.n_top), n_candidates=len(rows))
+        agreement=agreement(scores.raw[own], scores.criteria, result.study.n_top))
 
 
-def _is_mitigable(rule: ExclusionRule) -> bool:
-    return rule.test in MITIGABLE_TESTS
-
-
-def _rules_drawn(scores: SiteScores, varied: NDArray[np.bool_], kept: Integers, n_draws: int,
-                 seed: int) -> tuple[Integers, NDArray[np.uint64], NDArray[np.uint64]]:
-    """Return the rows that may be eligible in some draw, what each breaks, and which rules are strict, draw by draw.
-
-    Of too many rows the best are taken, and those that must be ``kept``.
-    """
-    broken, excludes = scores.exclusions.broken, scores.exclusions.excludes
-    rows = np.flatnonzero(~(broken[:, excludes & ~varied]).any(axis=1))
-    if len(rows) > MOST_CANDIDATES:
-        best = np.argsort(-scores.score[rows], kind="stable")[:MOST_CANDIDATES]
-        rows = np.union1d(rows[best], kept)
-    n = int(varied.sum())
-    every = np.ones(n, dtype=np.bool_)
-    return rows, broken_bits(broken[np.ix_(rows, np.flatnonzero(varied))]), strictness(every, every, STRICT_CHANCE,
-                                                                                    n_draws, seed)
+def _first_order(correlation: Floats, n_draws: int) -> Floats:
+    """Return the mean share of the spread of ranks that each weight alone explains, over ranks that move."""
+    moves = correlation[np.abs(correlation).max(axis=1) > 0]
+    if not len(moves):
+        return np.zeros(correlation.shape[1])
+    # So many draws of a weight that explains nothing would still explain one part in n - 1.
+    explained = (moves**2 * (n_draws - 1) - 1.0) / max(n_draws - 2, 1)
+    return np.asarray(np.maximum(explained.mean(axis=0), 0.0), dtype=np.float64)
 
 
 def _listed(scores: SiteScores, n_top: int) -> Integers:
@@ -185,37 +208,58 @@ def _listed(scores: SiteScores, n_top: int) -> Integers:
     return np.asarray(rows[np.argsort(scores.rank[rows], kind="stable")], dtype=np.int64)
 
 
-def _sites(result: StudyResult, scores: SiteScores, drawn: RankRobustness, rows: Integers,
+def _sites(result: StudyResult, scores: SiteScores, drawn: ClassDraws, found: RankRobustness,
            wanted: Integers) -> tuple[SiteTrust, ...]:
     """Describe some candidates; their rivals are sought among all eligible ones."""
     ids = result.candidates["parcel_id"].to_numpy(dtype=object)
+    rows = drawn.rows
     at = np.flatnonzero(scores.rank[rows] > 0)
     at = at[np.argsort(scores.rank[rows[at]], kind="stable")]
-    low, high = drawn.rank_low[at], drawn.rank_high[at]
-    found = []
+    low, high = found.rank_low[at], found.rank_high[at]
+    told = []
     for place in np.flatnonzero(np.isin(rows[at], wanted)).tolist():
         meets = np.flatnonzero((low <= high[place]) & (high >= low[place]))
         meets = meets[meets != place]
         nearest = meets[np.argsort(np.abs(meets - place), kind="stable")]
-        found.append(_site(scores, drawn, ids, (int(rows[at[place]]), int(at[place])), rows[at[nearest]]))
-    return tuple(found)
+        told.append(_site(result, scores, drawn, found, int(at[place]), ids[rows[at[nearest]]]))
+    return tuple(told)
 
 
-def _site(scores: SiteScores, drawn: RankRobustness, ids: NDArray[np.object_], where: tuple[int, int],
-          rivals: Integers) -> SiteTrust:
-    """Describe one candidate: its row and its place among those that were drawn, and the rows of its rivals."""
-    row, at = where
-    followed = int(drawn.depends_on[at])
+def _site(result: StudyResult, scores: SiteScores, drawn: ClassDraws, found: RankRobustness, at: int,
+          rivals: NDArray[np.object_]) -> SiteTrust:
+    """Describe one candidate: its place among those that were drawn, and the ids of its rivals, nearest first."""
+    row, followed = int(drawn.rows[at]), int(found.depends_on[at])
     criterion = scores.criteria[followed].criterion_id if followed >= 0 else ""
-    chances = tuple(float(p) for p in drawn.top_probability[at])
-    dependence, rank, n = float(drawn.dependence[at]), int(scores.rank[row]), len(drawn.rank_low)
-    firmness = _firmness(rank, chances, len(rivals), dependence, n)
-    names = tuple(str(ids[r]) for r in rivals[:MOST_RIVALS].tolist())
+    chances = tuple(float(p) for p in found.top_probability[at])
+    dependence, rank, n = float(found.dependence[at]), int(scores.rank[row]), len(drawn.rows)
+    names = tuple(str(key) for key in rivals[:MOST_RIVALS].tolist())
+    beyond, share = _zone_beyond(result, drawn, at, row)
+    firmness = _firmness(_short_list(rank, n), chances, len(rivals), dependence, share)
+    text = _site_text(firmness, _short_list(rank, n), chances, (criterion, dependence), (names, len(rivals)))
+    if share >= ZONE_DOUBT:
+        text = _with_zone(text, result, beyond, share)
     return SiteTrust(
-        parcel_id=str(ids[row]), rank=rank, in_top=chances, rank_low=int(drawn.rank_low[at]),
-        rank_high=int(drawn.rank_high[at]), depends_on=criterion, dependence=dependence, rivals=names,
-        n_rivals=len(rivals), firmness=firmness,
-        text=_site_text(firmness, _short_list(rank, n), chances, (criterion, dependence), (names, len(rivals))))
+        parcel_id=str(result.candidates["parcel_id"].iloc[row]), rank=rank, in_top=chances,
+        rank_low=int(found.rank_low[at]), rank_high=int(found.rank_high[at]), depends_on=criterion,
+        dependence=dependence, other_zone=beyond, in_other_zone=share, rivals=names, n_rivals=len(rivals),
+        firmness=firmness, text=text)
+
+
+def _zone_beyond(result: StudyResult, drawn: ClassDraws, at: int, row: int) -> tuple[str, float]:
+    """Return the other zone that a candidate may belong to, and in what share of the draws; none within one zone."""
+    outlines, zone = drawn.draws.outlines, str(drawn.near.other_zone[at])
+    if outlines is None or drawn.near.outline[at] < 0 or zone == str(result.candidates["zone_id"].iloc[row]):
+        return "", 0.0
+    return zone, float(outlines.share_crossed(np.array([at]))[0])
+
+
+def _with_zone(text: Text, result: StudyResult, zone_id: str, share: float) -> Text:
+    """Add that a site may belong to the neighbouring zone."""
+    zone = next((z.title for z in result.pack.zones if z.zone_id == zone_id), Text(zh="规划分区之外", en="no zone"))
+    zh = f"取决于近似的分区界线：{share:.0%} 的抽样中属于“{zone.zh}”，须以正式边界复核"
+    en = (f"depends on an approximate outline: in {share:.0%} of draws it belongs to {zone.en.lower()}; check it "
+          "against the official boundary")
+    return Text(zh="；".join(filter(None, (text.zh, zh))), en="; ".join(filter(None, (text.en, en))))
 
 
 def _short_list(rank: int, n_candidates: int) -> int | None:
@@ -224,11 +268,12 @@ def _short_list(rank: int, n_candidates: int) -> int | None:
     return found if found is not None and 2 * TOPS[found] <= n_candidates else None
 
 
-def _firmness(rank: int, chances: tuple[float, ...], n_rivals: int, dependence: float, n_candidates: int) -> Firmness:
-    place = _short_list(rank, n_candidates)
-    if not n_rivals or (place is not None and chances[place] >= FIRM_CHANCE):
+def _firmness(place: int | None, chances: tuple[float, ...], n_rivals: int, dependence: float,
+              in_other_zone: float) -> Firmness:
+    is_in_doubt = in_other_zone >= ZONE_DOUBT
+    if not n_rivals or (place is not None and chances[place] >= FIRM_CHANCE and not is_in_doubt):
         return "robust"
-    return "depends" if abs(dependence) >= STRONG else "not_separable"
+    return "depends" if is_in_doubt or abs(dependence) >= STRONG else "not_separable"
 
 
 def _site_text(firmness: Firmness, place: int | None, chances: tuple[float, ...], dependence_on: tuple[str, float],
@@ -240,7 +285,7 @@ def _site_text(firmness: Firmness, place: int | None, chances: tuple[float, ...]
         zh.append("稳健" if place is None else f"稳健：{chances[place]:.0%} 的抽样中位列前 {TOPS[place]}")
         en.append("robust" if place is None else
                   f"robust: among the best {TOPS[place]} in {chances[place]:.0%} of draws")
-    if firmness == "depends" or (criterion and abs(dependence) >= STRONG):
+    if criterion and abs(dependence) >= STRONG:
         zh.append(f"取决于“{title.zh}”的权重（权重越大名次越{'前' if dependence < 0 else '后'}）")
         en.append(f"depends on the weight of {title.en.lower()} "
                   f"(more weight {'betters' if dependence < 0 else 'lowers'} it)")
@@ -283,7 +328,7 @@ def _cautioned(recommendation: Text, errors: KnownErrors) -> Text:
 
 
 def _capacity_rows(result: StudyResult, scores: SiteScores) -> Integers:
-    """Return the parcels of the first capacity layout, where it is of this class."""
+    """Return the candidates of the first capacity layout, where it is of this class."""
     settings = result.pack.capacity
     if settings is None or settings.site_class != scores.site_class.class_id or not result.capacity_plans:
         return np.empty(0, dtype=np.int64)

@@ -18,6 +18,7 @@ from siting.plan_settings import BlockSettings, CapacityReading, ZoneQuota
 
 if TYPE_CHECKING:
     from siting.census import Census
+    from siting.clusters import ClusterPlan
     from siting.estate import EstatePlan
     from siting.site_layout import SiteLayout
     from siting.trust import Trust
@@ -251,13 +252,18 @@ class NetworkPlan:
     """Which work may go to which hub, over links of which delay."""
 
     links: gpd.GeoDataFrame
-    """link_id, origin_id, origin (name), hub_id, hub (name), hub_kind, distance_km (geodesic), latency_low_ms,
-    latency_ms, latency_high_ms (one way, on a good, a usual and a poor route), workloads (keys that fit on the usual
-    route, joined by a space), workloads_low (on a good route alone), renewable_level, certainty, geometry (line)."""
+    """link_id, origin_id, hub_id, hub_kind, distance_km (geodesic), distance_error_km (both ends), latency_low_ms,
+    latency_ms, latency_high_ms (one way, on a good, a usual and a poor route), workloads (keys that the hub may take
+    within the limit on the usual route, joined by a space), workloads_low (on a good route alone), workloads_assigned,
+    renewable_level, certainty, geometry (geodesic line). In EPSG:4326: no metric CRS of a city holds such lengths. An
+    origin at the very place of a hub has no link to it."""
     assignments: pd.DataFrame
-    """origin_id, workload_id, hub_id (empty where no hub may take it), latency_ms, verdict ("fits",
-    "fits_on_good_route", "too_far", "not_admitted"), clause of the hub, for every origin, kind of work and hub; the
-    column is_chosen marks the hub that each kind of work is assigned to."""
+    """origin_id, workload_id, hub_id, latency_ms, limit_ms (NaN for none), verdict ("fits" on every route,
+    "fits_unless_poor_route", "fits_on_good_route", "too_far", "not_admitted"), is_firm (position errors cannot change
+    how many routes keep the limit), is_level_firm (a judged renewable level off by one would not change this choice),
+    choice (1 is the hub chosen, 0 for one that may not take it), is_chosen,
+    reasons_zh, reasons_en: a row for every origin, kind of its work and hub. Work that no hub may take on a usual route
+    has one more row, of verdict "stays" and without a hub, which is its chosen one."""
     facts: tuple[Text, ...] = ()
 
 
@@ -290,6 +296,8 @@ class StudyResult:
     """Parcel id and campus of the best campuses of the first capacity layout."""
     network_plan: NetworkPlan | None = None
     """None where the pack shares no work out to other places."""
+    cluster_plan: ClusterPlan | None = None
+    """None where the pack names no hub regions."""
     weight_choices: tuple[WeightChoice, ...] = ()
     """Per class: the weights used, how they were found, and the pack's beside them."""
     trust: Trust | None = None

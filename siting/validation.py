@@ -214,11 +214,11 @@ def _empty_text(scores: SiteScores, groups: Mapping[str, Sequence[tuple[str, flo
              "unmeasured": Text(zh="未测得", en="measured nowhere")}
     title = scores.site_class.title
     if not any(groups.values()):
-        return Text(zh=f"{title.zh}：每项准则都能区分候选地块。",
+        return Text(zh=f"{title.zh}：每项准则都能区分候选对象。",
                     en=f"{title.en}: every criterion tells candidates apart.")
     zh = "；".join(f"{words[k].zh}：" + "、".join(f"{MEASURES[c].title.zh}（权重 {w:.3f}）" for c, w in v)
                   for k, v in groups.items() if v)
     en = "; ".join(f"{words[k].en}: " + ", ".join(f"{MEASURES[c].title.en} (weight {w:.3f})" for c, w in v)
                    for k, v in groups.items() if v)
-    return Text(zh=f"{title.zh}：不区分候选地块的准则——{zh}。",
+    return Text(zh=f"{title.zh}：不区分候选对象的准则——{zh}。",
                 en=f"{title.en}: criteria that tell nothing apart: {en}.")

@@ -71,6 +71,8 @@ class WeightChoice:
     """What was said of that pair."""
     mended: float = 1.0
     """What the other judgements imply."""
+    mended_ratio: float | None = None
+    """Consistency ratio with that judgement instead."""
     reason: str = ""
     """Why, in the planner's words."""
 
@@ -95,6 +97,9 @@ class WeightChoice:
                   f"{_ratio(self.judged)}，改为 {_ratio(self.mended)} 可与其余判断相符"
             en += f" (above {ACCEPTABLE_CONSISTENCY:g}: the judgements contradict one another); the worst is {a} " \
                   f"over {b} = {_ratio(self.judged)}, and {_ratio(self.mended)} would fit the others"
+            if self.mended_ratio is not None:
+                zh += f"，一致性比率将为 {self.mended_ratio:.3f}"
+                en += f", for a ratio of {self.mended_ratio:.3f}"
         return Text(zh=zh + "。", en=en[0].upper() + en[1:] + ".")
 
 
@@ -149,7 +154,7 @@ def chosen_weights(pack: CityPack, study: Study, class_id: str, normalised: Floa
         **base, method=asked.method, weights=tuple(mixed.tolist()), parts=parts, n_experts=len(asked.experts),
         reason=asked.reason, consistency_ratio=told.consistency_ratio if told else None,
         worst_pair=told.worst_pair if told else None, judged=told.judged if told else 1.0,
-        mended=told.mended if told else 1.0)
+        mended=told.mended if told else 1.0, mended_ratio=told.mended_ratio if told else None)
     if asked.strict and not choice.is_consistent:
         raise UsageError(f"weighting.{class_id}: {choice.text.en} Mend the judgement, or leave out strict.",
                          f"weighting.{class_id}：{choice.text.zh}请修正该判断，或去掉 strict。")

@@ -43,6 +43,8 @@ class JudgedWeights:
     """What was said of that pair."""
     mended: float
     """What the others imply, on the scale of judgements."""
+    mended_ratio: float | None = None
+    """Consistency ratio with that judgement instead; None where it was not reckoned."""
 
     @property
     def is_consistent(self) -> bool:
@@ -79,11 +81,17 @@ def pairwise_matrix(criteria: Sequence[str], judgements: Sequence[Judgement]) ->
     return matrix
 
 
-def _require_connected(known: NDArray[np.bool_], criteria: Sequence[str]) -> None:
-    reached = np.zeros(len(criteria), dtype=np.bool_)
+def _is_connected(known: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Tell which criteria a chain of judgements joins with the first one."""
+    reached = np.zeros(len(known), dtype=np.bool_)
     reached[:1] = True
-    for _ in criteria:
+    for _ in range(len(known)):
         reached |= known[reached].any(axis=0)
+    return reached
+
+
+def _require_connected(known: NDArray[np.bool_], criteria: Sequence[str]) -> None:
+    reached = _is_connected(known)
     if not reached.all():
         names = [name for name, is_reached in zip(criteria, reached, strict=True) if not is_reached]
         raise UsageError(f"no chain of judgements joins {criteria[0]!r} with {', '.join(names)}; compare them",
@@ -109,32 +117,49 @@ def analytic_hierarchy(criteria: Sequence[str], experts: Sequence[Floats]) -> Ju
     logs = np.where(known, np.log(np.where(known, stack, 1.0)), 0.0).sum(axis=0)
     joined = np.where(n_known > 0, np.exp(logs / np.maximum(n_known, 1)), 0.0)
     _require_connected(joined > 0, criteria)
-    n = len(criteria)
-    quasi = joined.copy()
-    np.fill_diagonal(quasi, 1.0 + (joined == 0).sum(axis=1))
+    weights, ratio = _principal(joined)
+    pair = _least_fitting(joined, weights)
+    if pair is None:
+        return JudgedWeights(weights=weights, consistency_ratio=ratio, worst_pair=None, judged=1.0, mended=1.0)
+    mended = _implied_by_others(joined, weights, pair)
+    again = joined.copy()
+    again[pair], again[pair[::-1]] = mended, 1.0 / mended
+    return JudgedWeights(weights=weights, consistency_ratio=ratio, worst_pair=(criteria[pair[0]], criteria[pair[1]]),
+                         judged=float(joined[pair]), mended=mended, mended_ratio=_principal(again)[1])
+
+
+def _principal(matrix: Floats) -> tuple[Floats, float]:
+    """Return the principal eigenvector as weights, and the consistency ratio; 0 marks pairs that nobody judged."""
+    n = len(matrix)
+    quasi = matrix.copy()
+    np.fill_diagonal(quasi, 1.0 + (matrix == 0).sum(axis=1))
     values, vectors = np.linalg.eig(quasi)
     principal = int(np.argmax(values.real))
     weights = np.abs(vectors[:, principal].real)
-    weights /= weights.sum()
     index = max(0.0, float(values[principal].real) - n) / max(n - 1, 1)
     random = RANDOM_INDEX[min(n, len(RANDOM_INDEX) - 1)]
-    pair, judged, mended = _least_fitting(joined, weights, criteria)
-    return JudgedWeights(weights=weights, consistency_ratio=index / random if random else 0.0, worst_pair=pair,
-                         judged=judged, mended=mended)
+    return weights / weights.sum(), index / random if random else 0.0
 
 
-def _least_fitting(matrix: Floats, weights: Floats, criteria: Sequence[str]) -> tuple[tuple[str, str] | None, float,
-                                                                                      float]:
-    """Find the judgement that is farthest from the ratio of the weights, and the step of the scale nearest to it."""
+def _least_fitting(matrix: Floats, weights: Floats) -> tuple[int, int] | None:
+    """Find the judgement that is farthest from the ratio of the weights; None where all fit."""
     upper = np.triu(matrix > 0, 1)
-    implied = weights[:, None] / weights[None, :]
-    misfit = np.where(upper, np.abs(np.log(np.where(upper, matrix, 1.0) / implied)), 0.0)
+    misfit = np.where(upper, np.abs(np.log(np.where(upper, matrix, 1.0) * weights[None, :] / weights[:, None])), 0.0)
     i, j = divmod(int(np.argmax(misfit)), len(weights))
-    if misfit[i, j] < 1e-9:
-        return None, 1.0, 1.0
+    return None if misfit[i, j] < 1e-9 else (i, j)
+
+
+def _implied_by_others(matrix: Floats, weights: Floats, pair: tuple[int, int]) -> float:
+    """Return the step of the scale that the other judgements imply for a pair.
+
+    They are weighed without it; where nothing else joins the two, the weights with it must do.
+    """
+    others = matrix.copy()
+    others[pair] = others[pair[::-1]] = 0.0
+    if _is_connected(others > 0).all():
+        weights = _principal(others)[0]
     scale = np.array(SAATY_SCALE)
-    mended = float(scale[int(np.argmin(np.abs(np.log(scale / implied[i, j]))))])
-    return (criteria[i], criteria[j]), float(matrix[i, j]), mended
+    return float(scale[int(np.argmin(np.abs(np.log(scale * weights[pair[1]] / weights[pair[0]]))))])
 
 
 def best_worst(criteria: Sequence[str], best: str, worst: str, best_over: Mapping[str, float],
@@ -271,5 +296,5 @@ def _of_total(values: Floats) -> Floats:
     total = float(values.sum())
     if total <= 0:
         raise UsageError("no criterion differs between the candidates, so that the data give no weights; state them",
-                         "各候选地块在所有准则上没有差异，无法由数据确定权重；请直接给出权重")
+                         "各候选对象在所有准则上没有差异，无法由数据确定权重；请直接给出权重")
     return np.asarray(values / total, dtype=np.float64)

@@ -24,7 +24,8 @@ def build_units(city_layers: CityLayers, pack: CityPack) -> gpd.GeoDataFrame:
     Returns
     -------
     Frame with ``unit_id, name_zh, name_en, zone_id, kind, area_km2, certainty, geometry``; a district
-    that the pack does not know keeps its own name and an empty ``zone_id``.
+    that the pack does not know, by its own name or that of its city or province, keeps its name and an empty
+    ``zone_id``.
 
     Raises
     ------
@@ -69,7 +70,9 @@ def _districts(city_layers: CityLayers, pack: CityPack) -> gpd.GeoDataFrame:
              for key in (unit.title.zh, *unit.names)}
     rows = []
     for feature in city_layers.frame("districts").itertuples():
-        unit = known.get(str(feature.name))
+        # Its own name counts before that of the city or the province it lies in: a plan may name single counties.
+        names = (getattr(feature, column, "") for column in ("name", "city_name", "province_name"))
+        unit = next((known[str(name)] for name in names if str(name) in known), None)
         if unit is None:
             rows.append({"unit_id": str(feature.district_id), "name_zh": str(feature.name),
                          "name_en": str(feature.name), "zone_id": "", "kind": "district",
@@ -154,6 +157,27 @@ def place_candidates(candidates: gpd.GeoDataFrame, units: gpd.GeoDataFrame, city
         zone_id=_picked(units["zone_id"], in_unit),
         district=_picked(city_layers.frame("districts")["name"], in_district),
     )
+
+
+def place_districts(candidates: gpd.GeoDataFrame, units: gpd.GeoDataFrame,
+                    city_layers: CityLayers) -> gpd.GeoDataFrame:
+    """Add the same columns to candidates that are whole districts, which no functional zone cuts.
+
+    A point inside tells all then; cutting every district with its own outline, as for plots, would take seconds a
+    hundred.
+    """
+    middles = shapely.point_on_surface(np.asarray(candidates.geometry.array, dtype=object))
+    in_unit, in_district = (_holding(middles, frame) for frame in (units, city_layers.frame("districts")))
+    return candidates.assign(unit_id=_picked(units["unit_id"], in_unit), zone_id=_picked(units["zone_id"], in_unit),
+                             district=_picked(city_layers.frame("districts")["name"], in_district))
+
+
+def _holding(points: NDArray[np.object_], areas: gpd.GeoDataFrame) -> NDArray[np.int64]:
+    """Return the first area that holds each point; -1 for none."""
+    point, area = shapely.STRtree(np.asarray(areas.geometry.array, dtype=object)).query(points, predicate="intersects")
+    found = np.full(len(points), len(areas), dtype=np.int64)
+    np.minimum.at(found, point, area)
+    return np.where(found < len(areas), found, -1)
 
 
 def _picked(values: pd.Series[str], rows: NDArray[np.int64]) -> NDArray[np.object_]:

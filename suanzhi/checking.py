@@ -31,7 +31,7 @@ from siting.city_pack import load_pack
 from siting.pack import CityPack
 from siting.study import applied, layer_specs
 from siting.types import Study
-from siting.wording import CERTAINTY_WORDS, datum_word, word
+from siting.wording import CERTAINTY_WORDS, crs_label, datum_word, word
 from suanzhi.console import Console
 from suanzhi.running import find_study
 
@@ -118,10 +118,10 @@ def _wishes(pack: CityPack, study: Study) -> tuple[Problem, ...]:
 def _lacks(report: CheckReport, pack: CityPack, study: Study) -> tuple[Problem, ...]:
     """Name the layers that the study's own wishes need and that are empty or not there."""
     needs = ["parcels"] if study.candidates == "parcels" else []
-    if study.n_facilities:
+    if study.n_facilities and pack.edge is not None:
         needs += ["substations", "demand"]
     found = [_lack(name) for name in needs if not report.layer(name).n_used and not _is_told(report.layer(name))]
-    hosts = [report.layer(kind.layer) for kind in pack.edge.host_kinds] if study.n_facilities else []
+    hosts = [report.layer(kind.layer) for kind in pack.host_kinds] if study.n_facilities else []
     if hosts and not any(host.n_used or _is_told(host) for host in hosts):
         names = [host.name for host in hosts]
         found.append(Problem(exit_code=3, text=Text(
@@ -149,7 +149,7 @@ def lines(report: CheckReport, language: Language) -> Iterator[str]:
         return Text(zh=zh, en=en).to(language)
 
     n = len(report.all_problems)
-    yield _printable(f"{report.name}  {report.metric_crs}  " + (
+    yield _printable(f"{report.name}  {crs_label(report.metric_crs).to(language)}  " + (
         to("可以运行", "can run") if report.can_run else to(f"不能运行：{n} 处须改正", f"cannot run: {n} to mend")))
     given = [layer for layer in report.layers if layer.sources]
     if given:

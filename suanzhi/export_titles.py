@@ -26,6 +26,8 @@ _TITLES: Mapping[str, Text] = MappingProxyType({
     "capacity_by_substation": Text(zh="各变电站容量", en="Capacity by substation"),
     "data_centre_lists": Text(zh="存量数据中心清单", en="Lists of existing data centres"),
     "network_assignments": Text(zh="算力业务去向", en="Work at hubs"),
+    "trust": Text(zh="推荐名单可信度", en="How far to trust the lists"),
+    "capacity_stability": Text(zh="容量布局稳健性", en="Stability of the capacity layout"),
     "ledger": Text(zh="数据台账", en="Ledger of rows"),
 })
 _ENDINGS: Mapping[str, Text] = MappingProxyType({"in_use": Text(zh="在用口径", en="in use")})

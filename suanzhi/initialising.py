@@ -18,7 +18,7 @@ from layers.schemas import LAYERS, LayerSchema
 from layers.types import LayerSpec, Scalar
 from siting.city_pack import load_pack
 from siting.pack import CityPack
-from siting.wording import CERTAINTY_WORDS, word
+from siting.wording import CERTAINTY_WORDS, crs_label, word
 
 if TYPE_CHECKING:
     from layers.scanning_types import Leftover, Proposal, ScanReport
@@ -188,16 +188,17 @@ def _settings(pack: CityPack, folder: Path, proposals: Iterable[Proposal], langu
     def to(zh: str, en: str) -> str:
         return Text(zh=zh, en=en).to(language)
 
-    yield to(f"# {pack.title.zh}，投影坐标系 {pack.metric_crs}，行政区划代码 {pack.adcode}",
-             f"# {pack.title.en}, metric CRS {pack.metric_crs}, code {pack.adcode}")
+    yield to(f"# {pack.title.zh}，投影坐标系 {crs_label(pack.metric_crs).zh}，行政区划代码 {pack.adcode}",
+             f"# {pack.title.en}, metric CRS {crs_label(pack.metric_crs).en}, code {pack.adcode}")
     if any(Path(_relative(one.spec.path, folder)).is_absolute() or _relative(one.spec.path, folder).startswith("..")
            for one in proposals):
         yield to("# 有图层位于方案文件夹之外", "# Some layers lie outside the folder of the study.")
         yield "allow_outside = true"
     yield to('# name = "..."            # 方案名称，默认取文件名',
              '# name = "..."            # the name of this file by default')
-    yield to('# candidates = "parcels"  # 候选：parcels（地块图层）、grid（格网）或 blocks（街区）',
-             '# candidates = "parcels"  # or "grid" (metric cells), or "blocks" (the land between streets)')
+    kind = toml(pack.candidates)
+    yield to(f"# candidates = {kind}  # 候选：parcels（地块图层）、grid（格网）、blocks（街区）或 districts（行政区）",
+             f"# candidates = {kind}  # parcels, grid (metric cells), blocks (between streets) or districts")
     yield f"# grid_size_m = {pack.grid_size_m:g}"
     classes = ", ".join(toml(key) for key in pack.default_classes)
     yield to(f"# classes = [{classes}]  # 参评类别", f"# classes = [{classes}]  # classes to score")

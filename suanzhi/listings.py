@@ -10,7 +10,7 @@ from layers.types import LayerSpec
 from siting.citation import Citation
 from siting.criteria import MEASURES
 from siting.pack import CityPack, ExclusionRule, RetrofitRule
-from siting.wording import CERTAINTY_WORDS, PERMISSION_WORDS, word
+from siting.wording import CERTAINTY_WORDS, PERMISSION_WORDS, crs_label, word
 
 STRICTNESS_WORDS = {"shall": Text(zh="不应", en="shall"), "should": Text(zh="不宜", en="should")}
 ASSUMED = Text(zh="〔假定值〕", en=" [assumed]")
@@ -21,7 +21,7 @@ def rule_lines(pack: CityPack, language: Language) -> Iterator[str]:
     def to(zh: str, en: str) -> str:
         return Text(zh=zh, en=en).to(language)
 
-    yield f"# {pack.title.to(language)} ({pack.city}) · {pack.metric_crs}"
+    yield f"# {pack.title.to(language)} ({pack.city}) · {crs_label(pack.metric_crs).to(language)}"
     yield to("## 依据文件", "## Documents")
     for document in pack.documents:
         yield f"{document.document_id}\t{document.title.to(language)}\t{document.status.to(language)}"

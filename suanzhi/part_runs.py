@@ -17,6 +17,7 @@ from maps.outputs import write_plans
 from siting.capacity import capacity_settings
 from siting.census import count_all
 from siting.city_pack import load_pack
+from siting.edge_hosts import edge_settings
 from siting.estate import DECISION_WORDS
 from siting.finished_study import FinishedStudy, read_finished
 from siting.pack import CityPack
@@ -34,7 +35,7 @@ def run_edge(study_name: str, out: Path | None, console: Console) -> tuple[Path,
     """Place edge centres alone; no parcel is read or scored."""
     study, pack, city_layers = _loaded(study_name, console, without=("parcels",))
     units = build_units(city_layers, pack)
-    asked = study if study.n_facilities is not None else replace(study, n_facilities=pack.edge.n_facilities)
+    asked = study if study.n_facilities is not None else replace(study, n_facilities=edge_settings(pack).n_facilities)
     plan = plan_edge(city_layers, units, pack, asked, ("edge",), console.progress)
     result = replace(_without_scores(study, pack, city_layers, units), edge_plan=plan)
     paths = write_plans(result, out or _folder(study), "edge", language=console.language)

@@ -72,10 +72,15 @@
     return panel.phrase("rank_about", { rank, n });
   }
 
+  /** A district is told in square kilometres, a plot in square metres. */
+  function areaText(m2) {
+    return m2 < 1e7 ? panel.number(m2, 0) + " m²" : panel.number(m2 / 1e6, 1) + " km²";
+  }
+
   function parcelFacts(parcels, i) {
     const word = (name) => panel.wordOf(parcels, name, i);
     return facts([
-      [panel.phrase("area"), panel.number(panel.areaOf(parcels, i), 0) + " m²"],
+      [panel.phrase("area"), areaText(panel.areaOf(parcels, i))],
       [panel.phrase("land_use"), word("land_use")],
       [panel.phrase("unit"), [word("unit"), word("district")].filter((w, n, all) => w && all.indexOf(w) === n).join(" / ")],
       [panel.phrase("certainty"), word("certainty")],

@@ -110,7 +110,7 @@
     const sheet = el("div", { class: "sheet", hidden: true }, close, el("h2", { text: panel.phrase("data") }),
       sourceTable(about.sources),
       list("missing_layers", about.missing.map((m) => m.layer + " — " + panel.phrase("missing_means") + m.purpose)),
-      list("notes", about.notes), list("facts", about.facts),
+      list("trust", about.trust), list("trust_sites", about.trust_sites), list("notes", about.notes), list("facts", about.facts),
       list("documents", about.documents.map((d) => d.title + (d.status ? " — " + d.status : ""))));
     close.addEventListener("click", () => { sheet.hidden = true; });
     return sheet;

@@ -17,6 +17,9 @@ ROOMS = ("gis", "layers", "siting", "maps", "suanzhi")
 WELL_KNOWN = ("郑州", "成都", "天府", "河南", "四川", "zhengzhou", "chengdu", "tianfu", "henan", "sichuan", "helsinki",
               "410100", "510100", "410000", "510000", "4101", "5101")
 
+NO_PROPER_NAMES = {"national", "100000"}
+"""Key and code of the whole country: an everyday word, and a round number."""
+
 ALLOWED = {
     ("layers/sources/boundaries.py", "410100"): "an example of six digits inside an error message",
 }
@@ -34,7 +37,8 @@ def names_of_shipped_cities() -> list[str]:
             # Short Latin keys ("airport") are words of any language; proper names are long.
             found |= {unit.unit_id} if len(unit.unit_id) > 7 else set()
     # The longest first, so that a code is found whole.
-    return sorted((name for name in found if len(name) > 1), key=lambda name: (-len(name), name))
+    proper = (name for name in found - NO_PROPER_NAMES if len(name) > 1)
+    return sorted(proper, key=lambda name: (-len(name), name))
 
 
 def words_of(path: Path) -> Iterator[tuple[int, str]]:

@@ -255,7 +255,7 @@ def test_a_result_that_holds_only_its_best_reports_the_counts_of_all(small_resul
         assert f"{int(scores.eligible.sum())} of 32 candidates are eligible" in html
     assert "showing the 12 candidates kept in detail, of 32" in html
     everything = unescape(render_report(small_result, language="en"))
-    start, end = "Eligibility</h2>", "Top sites</h2>"
+    start, end = "Eligibility</h2>", "Top parcels</h2>"
     assert html[html.index(start):html.index(end)] == everything[everything.index(start):everything.index(end)]
 
 

@@ -10,7 +10,16 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from siting.capacity_program import PLACED, UNMET, CapacityAnswer, CapacityProblem, lay_out_capacity, relaxed_load
+from siting.capacity_program import (
+    PLACED,
+    UNMET,
+    CapacityAnswer,
+    CapacityProblem,
+    lay_out_capacity,
+    lay_out_quickly,
+    relaxed_layout,
+    relaxed_load,
+)
 from siting.linear_programs import LinearProgram, solve
 
 
@@ -130,3 +139,23 @@ def test_nothing_fits_where_no_parcel_reaches_two_substations() -> None:
     answer = lay_out_capacity(lonely)
     assert answer.load_mw.sum() == 0
     assert relaxed_load(lonely) == (0.0, 0.0)
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.integers(0, 10_000))
+def test_a_layout_without_search_keeps_the_limits_and_knows_its_gap(seed: int) -> None:
+    problem = problem_of(seed, n=12, m=5, k=4, target_mw=60.0)
+    quick, searched = lay_out_quickly(problem), lay_out_capacity(problem)
+    assert_kept(problem, quick)
+    # No better than the search, within its own tolerance, and neither is above the bound.
+    assert quick.objective_value <= searched.objective_value + 5e-4 * abs(searched.objective_value) + 1e-6
+    assert max(quick.objective_value, searched.objective_value) <= quick.bound + 1e-6
+
+
+def test_the_relaxation_tells_loads_and_what_no_layout_exceeds() -> None:
+    problem = problem_of(3, n=12, m=5, k=4, target_mw=60.0)
+    load, most = relaxed_layout(problem)
+    assert (float(load.sum()), float(load @ problem.score)) == relaxed_load(problem)
+    assert most >= lay_out_capacity(problem).objective_value - 1e-9
+    nothing = replace(problem, land_mw=np.zeros_like(problem.land_mw))
+    assert relaxed_layout(nothing)[0].sum() == 0.0 and lay_out_quickly(nothing).load_mw.sum() == 0.0

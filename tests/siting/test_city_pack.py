@@ -26,14 +26,16 @@ def test_shipped_pack(city: str) -> None:
     for site_class in pack.site_classes:
         criteria = pack.criteria_for(site_class.class_id)
         assert sum(c.weight for c in criteria) == pytest.approx(1.0, abs=1e-9)
-        assert len(criteria) >= 14
+        # A screening of whole districts can measure less than a city's own layers.
+        assert len(criteria) >= (4 if pack.candidates == "districts" else 14)
     assert {c.criterion_id for c in pack.criteria} <= set(MEASURES)
     assert {r.test for r in pack.rules} <= set(TESTS)
     assert {s.name for s in pack.layer_specs} <= set(LAYERS)
-    assert {"districts", "parcels", "substations"} <= {s.name for s in pack.layer_specs}
+    given = {s.name for s in pack.layer_specs}
+    assert ({"districts"} if pack.candidates == "districts" else {"districts", "parcels", "substations"}) <= given
 
 
-@pytest.mark.parametrize("city", list_packs())
+@pytest.mark.parametrize("city", [city for city in list_packs() if load_pack(city).candidates != "districts"])
 def test_standard_applies_by_grade(city: str) -> None:
     pack = load_pack(city)
     large = {r.rule_id for r in pack.rules_for("large") if r.citation.document == "GB50174-2017"}

@@ -194,7 +194,7 @@ def test_differences_name_inputs_edge_centres_and_capacity(folders, tmp_path):
 @pytest.mark.parametrize(("change", "zh", "en"), [
     (("pack", "city", "tianfu"), "城市不同（zhengzhou 与 tianfu）", "cities differ"),
     (("pack", "metric_crs", "EPSG:4544"), "计算坐标系不同（EPSG:4547 与 EPSG:4544）", "coordinate systems differ"),
-    (("study", "candidates", "grid"), "候选地块类型不同", "kinds of candidates differ"),
+    (("study", "candidates", "grid"), "候选对象类型不同", "kinds of candidates differ"),
 ])
 def test_studies_that_cannot_be_compared_are_refused_in_one_sentence(folders, tmp_path, change, zh, en):
     shutil.copytree(folders / "base", tmp_path / "other")

@@ -95,6 +95,7 @@ def test_result_holds_the_best_of_each_class(others: CityLayers, spec: LayerSpec
     assert_frame_equal(pd.DataFrame(top_candidates(result)), pd.DataFrame(top_candidates(whole)))
     assert any("All 461 candidates were scored" in fact.en and f"the {N_BEST} best" in fact.en
                for fact in result.facts)
+    assert result.trust is not None and "of 461 in all" in result.trust.facts[-1].en
 
 
 def test_every_row_is_accounted_for(others: CityLayers, spec: LayerSpec, whole: StudyResult, tmp_path: Path) -> None:

@@ -84,6 +84,8 @@ def test_every_value_of_the_table_is_cited_or_marked() -> None:
     ("min_mva = 20.0", "min_mva = 20.0\ncolour = 1", "colour"),
     ("capacity_load_ratio = 1.75", "capacity_load_ratio = 0.9", "capacity-load ratio"),
     ("voltage_kv = 500.0", "voltage_kv = 50.0", "ascend"),
+    ("unit_mva_choices = [50.0, 63.0]", "unit_mva_choices = [40.0, 50.0]", "hold its typical values"),
+    ("capacity_load_ratio_range = [1.6, 1.9]", "capacity_load_ratio_range = [1.8, 1.9]", "hold its typical values"),
     ("power_factor = 0.95", "power_factor =", "cannot be read"),
 ])
 def test_a_broken_table_is_refused(tmp_path: Path, old, new, message) -> None:

@@ -129,3 +129,13 @@ def test_only_rules_that_can_be_mitigated_vary() -> None:
     assert ((drawn & np.uint64(4)) == 0).all()
     with pytest.raises(UsageError, match="64"):
         strictness(np.ones(65, dtype=bool), np.ones(65, dtype=bool), 0.5, 2, 1)
+
+
+def test_what_nobody_measured_is_never_what_a_rank_depends_on() -> None:
+    matrix = matrix_of()
+    matrix[:, 2] = np.nan
+    nothing = strictness(np.zeros(0, dtype=bool), np.zeros(0, dtype=bool), 1.0, N_DRAWS, 5)
+    found = rank_robustness(matrix, np.zeros(N, dtype=np.uint64), draws_of(WEIGHTS, nothing))
+    assert not found.correlation[:, 2].any()
+    assert not (found.depends_on == 2).any()
+    assert (found.depends_on >= 0).any()

@@ -11,6 +11,7 @@ from hypothesis.extra.numpy import arrays
 from gis.errors import UsageError
 from siting.weights import (
     ACCEPTABLE_CONSISTENCY,
+    SAATY_SCALE,
     analytic_hierarchy,
     best_worst,
     critic_weights,
@@ -50,6 +51,14 @@ def test_ahp_of_the_published_choice_of_a_house() -> None:
     np.testing.assert_allclose(found.weights, [0.173, 0.054, 0.188, 0.018, 0.031, 0.036, 0.167, 0.333], atol=6e-4)
     assert found.consistency_ratio > ACCEPTABLE_CONSISTENCY
     assert not found.is_consistent
+    # Of all steps of the scale, no other in the place of that judgement makes the whole as consistent.
+    assert found.worst_pair == ("c2", "c6") and found.judged == 6.0
+    ratios = {}
+    for step in SAATY_SCALE:
+        tried = [(a, b, step if (a, b) == found.worst_pair else r) for a, b, r in judged]
+        ratios[step] = analytic_hierarchy(names, [pairwise_matrix(names, tried)]).consistency_ratio
+    assert min(ratios, key=lambda s: ratios[s]) == found.mended == 0.5
+    assert ratios[0.5] == pytest.approx(found.mended_ratio) and ratios[0.5] < ACCEPTABLE_CONSISTENCY
 
 
 def test_a_wild_judgement_is_named_and_mending_it_helps() -> None:
@@ -61,7 +70,16 @@ def test_a_wild_judgement_is_named_and_mending_it_helps() -> None:
     assert found.judged == pytest.approx(1 / 3)
     mended = [(a, b, found.mended if (a, b) == found.worst_pair else r) for a, b, r in wild]
     again = analytic_hierarchy(NAMES, [pairwise_matrix(NAMES, mended)])
-    assert again.consistency_ratio < found.consistency_ratio
+    # All others agree: what they imply is the true ratio, and nothing is left to mend.
+    assert found.mended == pytest.approx(4.0) and again.worst_pair is None
+    assert again.consistency_ratio == pytest.approx(found.mended_ratio, abs=1e-12) == pytest.approx(0.0, abs=1e-9)
+
+
+def test_a_pair_that_nothing_else_joins_is_not_to_blame() -> None:
+    judged = [("power", "network", 3.0), ("network", "land", 2.0), ("land", "water", 2.0), ("network", "water", 9.0)]
+    found = analytic_hierarchy(NAMES, [pairwise_matrix(NAMES, judged)])
+    assert found.worst_pair is not None and "power" not in found.worst_pair
+    assert found.mended_ratio is not None and found.mended_ratio < found.consistency_ratio
 
 
 def test_experts_are_joined_by_the_geometric_mean() -> None:

@@ -29,6 +29,20 @@ def city(zone_ids: list[str]) -> CityLayers:
                       area_of_interest=box(0, 0, 3000, 1000))
 
 
+def test_a_district_goes_by_its_own_name_then_its_city_then_its_province() -> None:
+    pack = load_pack("shanxi")
+    names = [("榆次区", "晋中市", "山西省"), ("祁县", "晋中市", "山西省"), ("城区", "阳泉市", "山西省"),
+             ("某县", "某市", "大同市"), ("外县", "外市", "外省")]
+    districts = gpd.GeoDataFrame(names, columns=["name", "city_name", "province_name"],
+                                 geometry=[box(i, 0, i + 1, 1) for i in range(5)], crs="EPSG:4546")
+    districts = districts.assign(district_id=[f"D{i}" for i in range(5)], certainty="real")
+    layers = CityLayers(metric_crs="EPSG:4546", frames={"districts": districts}, rasters={}, provenance=(),
+                        area_of_interest=box(0, 0, 5, 1))
+    units = build_units(layers, pack)
+    assert units["unit_id"].tolist() == ["taiyuan_metro", "jinzhong", "yangquan", "datong", "D4"]
+    assert units["zone_id"].tolist() == ["core", "edge_node", "city_hub", "city_hub", ""]
+
+
 def test_functional_zone_is_cut_out_of_its_district() -> None:
     units = build_units(city(["gaoxin"]), load_pack("zhengzhou")).set_index("unit_id")
     assert units.loc["gaoxin", "zone_id"] == "core"

@@ -39,6 +39,43 @@ def test_one_district_and_a_province() -> None:
     assert _read(adcode="410000").frame["city_name"].nunique() > 15
 
 
+def test_prefectures_of_a_province_and_of_the_whole_country() -> None:
+    province = _read(adcode="140000", level="city").frame
+    assert len(province) == 11
+    assert province["district_id"].tolist() == [f"14{n:02d}00" for n in range(1, 12)]
+    assert (province["name"] == province["city_name"]).all()
+    assert set(province["province_name"]) == {"山西省"}
+    country = _read(adcode="100000", level="city").frame
+    assert len(country) == 375
+    assert country["province_name"].nunique() == 34
+    # A municipality is a prefecture of its own, a county that its province runs itself is one too.
+    assert {"北京市", "济源市", "三沙市"} <= set(country["name"])
+    assert _read(adcode="110000", level="city").frame["name"].tolist() == ["北京市"]
+    assert _read(adcode="419001", level="city").frame["name"].tolist() == ["济源市"]
+    assert len(_read(adcode="100000").frame) == 2891
+
+
+def test_districts_say_their_city_and_province() -> None:
+    frame = _read(adcode="410105").frame
+    assert frame[["city_name", "province_name"]].iloc[0].tolist() == ["郑州市", "河南省"]
+
+
+def test_a_level_that_is_none_and_a_code_of_another_level() -> None:
+    with pytest.raises(UsageError, match="district, city"):
+        _read(adcode="410100", level="town")
+    with pytest.raises(LayerNotFoundError, match='level = "district"'):
+        _read(adcode="410105", level="city")
+
+
+def test_the_dashed_line_comes_dash_by_dash() -> None:
+    raw = _read(level="line")
+    assert raw.n_read == len(raw.frame) == 9
+    assert raw.frame["line_id"].is_unique
+    assert raw.frame.geom_type.tolist() == ["LineString"] * 9
+    assert raw.frame.total_bounds[1] < 4.0
+    assert raw.approval_number == "GS(2024)0650"
+
+
 @pytest.mark.parametrize("adcode", ["", "4101", "zhengz", "41010０1"])
 def test_code_must_be_six_digits(adcode: str) -> None:
     with pytest.raises(UsageError, match="six digits"):

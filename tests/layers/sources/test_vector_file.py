@@ -21,6 +21,18 @@ def _read(path: Path, columns: Columns = (), **more: str) -> RawVector:
     return read(LayerSpec(name="substations", source="vector_file", path=str(path), columns=columns, **more), CONTEXT)
 
 
+def test_address_of_data_elsewhere_in_another_encoding(tmp_path: Path) -> None:
+    (tmp_path / "other").mkdir()
+    gpd.GeoDataFrame({"a": [1]}, geometry=[Point(113, 34)], crs="EPSG:4326").to_file(tmp_path / "other/x.gpkg")
+    text = (f'<OGRVRTDataSource><OGRVRTLayer name="x"><SrcDataSource>{tmp_path}/other/x.gpkg</SrcDataSource>'
+            "</OGRVRTLayer></OGRVRTDataSource>")
+    for ending in ("kml", "geojson"):
+        path = tmp_path / f"s.{ending}"
+        path.write_text(text, encoding="utf-16")
+        with pytest.raises(LayerError, match="where other data lie"):
+            _read(path)
+
+
 @pytest.mark.parametrize("file_name", ["s.geojson", "s.gpkg", "s.fgb", "s.shp", "s.kml"])
 def test_every_format_gives_the_same_rows(tmp_path: Path, stations: gpd.GeoDataFrame, station_columns: Columns,
                                           file_name: str) -> None:
