@@ -81,10 +81,10 @@ _ANY: tuple[GeometryKind, ...] = ("point", "line", "polygon")
 _ALL = (
     _vector("districts", "行政区", "Districts", "研究范围与分区", "study area and zones", "district_id", ("polygon",),
             _field("name", "名称", "name", required=True), required=True),
-    _vector("boundary_lines", "境界线", "Boundary lines", "图面参考（全国图的南海断续线）",
-            "shown on maps of the whole country (dashed line of the South China Sea)", "line_id", ("line",), _NAME),
     _vector("zones", "功能区", "Functional zones", "功能区优先于区县的政策归属", "policy by functional zone",
             "unit_id", ("polygon",), _NAME),
+    _vector("boundary_lines", "境界线", "Boundary lines", "图面参考（全国图的南海断续线）",
+            "shown on maps of the whole country (dashed line of the South China Sea)", "line_id", ("line",), _NAME),
     _vector("parcels", "地块", "Parcels", "候选地块", "candidates", "parcel_id", ("polygon",), _NAME,
             _field("land_use", "用地性质", "land use", values=LAND_USES),
             _field("building_area_m2", "可再利用建筑面积", "reusable building area", "number", "m2"),

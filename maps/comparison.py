@@ -20,6 +20,7 @@ from gis.progress import Progress, silent
 from layers.exports.files import write_text
 from layers.exports.geojson import write_geojson
 from layers.exports.tables import write_csv
+from layers.schemas import LAYERS
 from maps import styles
 from maps._packing_block import pack_block
 from maps.comparison_phrases import PHRASES, phrases_in
@@ -193,7 +194,7 @@ def _statement(comparison: Comparison, language: Language) -> str:
 
 
 def _layers(study: FinishedStudy) -> Iterator[MapLayer]:
-    """Give the units of a study, and its edge centres and campuses as symbols."""
+    """Give the units of a study, the boundary lines that its map must show, and its edge centres and campuses."""
     units = study.layer("units")
     if units is not None:
         titles = {u["unit_id"]: Text(zh=u["title"]["zh"], en=u["title"]["en"])
@@ -201,6 +202,10 @@ def _layers(study: FinishedStudy) -> Iterator[MapLayer]:
         named = units.assign(name=[titles.get(key, Text(zh=str(key), en=str(key))) for key in units["unit_id"]])
         yield MapLayer(name="units", title=Text(zh="政策单元", en="Units"), style=styles.LAYER_STYLES["districts"],
                        frame=named)
+    lines = study.layer("boundary_lines")
+    if lines is not None:
+        yield MapLayer(name="boundary_lines", title=LAYERS["boundary_lines"].title,
+                       style=styles.LAYER_STYLES["boundary_lines"], frame=lines)
     for name, key, style in (("edge_centres", "layer_edge", styles.COMPARED_EDGE),
                              ("capacity_sites", "layer_capacity", styles.CAPACITY_SITES)):
         frame = study.layer(name)

@@ -16,7 +16,7 @@ from maps.plan_layers import plan_layers
 from siting.tables import citation_text, top_candidates, unit_titles, zone_titles
 from siting.types import StudyResult
 
-INPUT_LAYERS = ("districts", "substations", "fibre_routes")
+INPUT_LAYERS = ("districts", "boundary_lines", "substations", "fibre_routes")
 """Layers that are written as they were read, without columns that the product does not know."""
 
 

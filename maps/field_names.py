@@ -39,7 +39,8 @@ COLUMN_NAMES: Mapping[str, str] = MappingProxyType({
     "host_id": "宿主编号", "host_kind": "宿主类型", "demand_covered": "覆盖需求量", "n_demand_covered": "覆盖需求点数",
     "feed_a_id": "主供变电站编号", "feed_a_distance_m": "主供距离_米", "feed_a_voltage_kv": "主供电压_千伏",
     "feed_b_id": "备供变电站编号", "feed_b_distance_m": "备供距离_米", "feed_b_voltage_kv": "备供电压_千伏",
-    "feed_line_id": "供电线编号", "feed": "供电回路", "substation_id": "变电站编号", "voltage_kv": "电压_千伏",
+    "feed_line_id": "供电线编号", "line_id": "境界线编号",
+    "feed": "供电回路", "substation_id": "变电站编号", "voltage_kv": "电压_千伏",
     "distance_m": "距离_米", "service_radius_m": "服务半径_米", "role": "功能定位", "clause": "政策依据",
     "n_units": "政策单元数", "kind": "单元类型", "area_km2": "面积_平方公里", "district_id": "行政区编号",
     "transformer_capacity_mva": "主变容量_兆伏安", "headroom_mva": "可用容量_兆伏安", "route_id": "光缆路由编号",
@@ -97,7 +98,9 @@ def class_word(result: StudyResult, class_id: str) -> str:
 
 def known_names(result: StudyResult) -> Mapping[str, str]:
     """Return the Chinese name of every column that the product itself makes."""
-    names = {**COLUMN_NAMES, "parcel_id": f"{noun_of(result.pack, result.study).one.zh}编号"}
+    # Cells and blocks stand in for parcels and keep their heading; districts are another thing.
+    is_wide = result.study.candidates == "districts"
+    names = COLUMN_NAMES | ({"parcel_id": f"{noun_of(result.pack, result.study).one.zh}编号"} if is_wide else {})
     for scores in result.scores:
         key, word = scores.site_class.class_id, class_word(result, scores.site_class.class_id)
         own = {f"{key}_{column}": f"{word}_{COLUMN_NAMES[column]}" for column in _CLASS_COLUMNS}

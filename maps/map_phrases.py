@@ -101,7 +101,7 @@ PHRASES: Mapping[str, Text] = MappingProxyType({
     "certainty": Text(zh="数据性质", en="Certainty"),
     "area": Text(zh="面积", en="Area"),
     "land_use": Text(zh="用地", en="Land use"),
-    "district": Text(zh="区县", en="District"),
+    "district": Text(zh="行政区", en="District"),
     "unit": Text(zh="单元", en="Unit"),
     "zone": Text(zh="政策分区", en="Policy zone"),
     "role": Text(zh="定位", en="Role"),

@@ -6,7 +6,7 @@ from html import escape
 
 from layers.types import LayerProvenance
 from maps.manifest import missing_layers
-from maps.report_figures import MapSheet, swatch
+from maps.report_figures import study_sheet, swatch
 from maps.report_page import Heading, Page, items
 from siting.pack import ZonePermission
 from siting.wording import CERTAINTY_WORDS, KIND_WORDS, PERMISSION_WORDS, datum_word
@@ -60,7 +60,7 @@ def zones(page: Page) -> str:
 def _zones_figure(page: Page) -> str:
     units = page.result.units
     title = page.say("政策分区与政策单元", "Policy zones and their units")
-    sheet = MapSheet(page.result.city_layers.area_of_interest, title)
+    sheet = study_sheet(page.result.city_layers, title)
     colours = {z.zone_id: z.colour for z in page.result.pack.zones}
     for zone_id in dict.fromkeys(units["zone_id"]):
         colour = escape(colours.get(zone_id, "#dddddd"), quote=True)

@@ -10,7 +10,7 @@ import pandas as pd
 from maps.report_basis import source_line
 from maps.report_charts import bar_chart
 from maps.report_edge import SOLVER_WORDS
-from maps.report_figures import BLACK, BLUE, ORANGE, PALE, MapSheet, swatch
+from maps.report_figures import BLACK, BLUE, ORANGE, PALE, study_sheet, swatch
 from maps.report_page import Page, facts, hectares, items, score_text, whole
 from siting.tables import unit_titles
 from siting.types import CapacityPlan
@@ -83,7 +83,7 @@ def _shares(page: Page, plan: CapacityPlan) -> str:
 
 def _figure(page: Page, plan: CapacityPlan) -> str:
     caption = page.say("容量布局：园区与供电变电站", "Capacity layout: campuses and their substations")
-    sheet = MapSheet(page.result.city_layers.area_of_interest, caption)
+    sheet = study_sheet(page.result.city_layers, caption)
     sheet.shapes(page.result.units.geometry, f'fill="{PALE}" stroke="#999" stroke-width="1"')
     sheet.shapes(plan.feeds.geometry, f'fill="none" stroke="{BLACK}" stroke-width="1" stroke-opacity="0.6"')
     stations = page.result.city_layers.frame("substations")

@@ -12,7 +12,7 @@ from gis.bilingual import Text
 from gis.disjoint_routes import Diversity
 from maps.report_basis import source_line
 from maps.report_charts import curve_chart
-from maps.report_figures import BLACK, BLUE, GREEN, ORANGE, PALE, MapSheet, swatch
+from maps.report_figures import BLACK, BLUE, GREEN, ORANGE, PALE, study_sheet, swatch
 from maps.report_page import Page, facts, whole
 from siting.connections import DIVERSITY_TEXT
 from siting.edge_hosts import edge_settings
@@ -67,7 +67,7 @@ def _reach_title(page: Page, plan: EdgePlan) -> str:
 
 def _figure(page: Page, plan: EdgePlan) -> str:
     caption = page.say("边缘数据中心、供电连线与覆盖范围", "Edge centres, feeds and coverage")
-    sheet = MapSheet(page.result.city_layers.area_of_interest, caption)
+    sheet = study_sheet(page.result.city_layers, caption)
     sheet.shapes(page.result.units.geometry, f'fill="{PALE}" stroke="#999" stroke-width="1"')
     sheet.shapes(plan.coverage.geometry, f'fill="{BLUE}" fill-opacity="0.13" stroke="{BLUE}" stroke-width="1"')
     first = plan.feed_lines["feed"].astype(str) == "A"

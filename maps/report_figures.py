@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from shapely import Geometry
 
 from gis.bilingual import Language
+from layers.types import CityLayers
 
 WIDTH_PX = 1000.0
 _MARGIN_PX = 14.0
@@ -119,6 +120,18 @@ class MapSheet:
                 f'xmlns="http://www.w3.org/2000/svg"><title>{escape(self.title)}</title>'
                 f'<rect width="{WIDTH_PX:g}" height="{self.height + 46:.0f}" fill="#fff"/>'
                 + "".join(self.parts) + furniture + "</svg>")
+
+
+def study_sheet(city_layers: CityLayers, title: str) -> MapSheet:
+    """Return a sheet that fits a study area, with what every map of it must show.
+
+    That is the boundary lines, where the layer is given: a map of the country without those of the South China Sea may
+    not be shown to the public.
+    """
+    sheet = MapSheet(city_layers.area_of_interest, title)
+    if city_layers.has("boundary_lines"):
+        sheet.shapes(city_layers.frame("boundary_lines").geometry, 'fill="none" stroke="#333" stroke-width="2"')
+    return sheet
 
 
 def _overlap(a: Sequence[float], b: Sequence[float]) -> bool:

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from gis.bilingual import Text
 from maps.report_basis import source_line
-from maps.report_figures import BLUE, GREY, MOST_SHAPES, ORANGE, PALE, MapSheet, swatch
+from maps.report_figures import BLUE, GREY, MOST_SHAPES, ORANGE, PALE, MapSheet, study_sheet, swatch
 from maps.report_page import Page, items, score_text, whole
 from maps.report_raster import Drawn, paint_parcels, pixel_size_m
 from maps.styles import SCORE_RAMP, score_breaks
@@ -119,7 +119,7 @@ def _sites_figure(page: Page, scores: SiteScores, title: str, drawn: Drawn | Non
     shapes, kept = np.asarray(result.candidates.geometry.array, dtype=object), scores.rank > 0
     # Plots are too many and too small for shades; districts fill the sheet.
     is_wide = result.study.candidates == "districts"
-    sheet = MapSheet(result.city_layers.area_of_interest, caption)
+    sheet = study_sheet(result.city_layers, caption)
     sheet.shapes(result.units.geometry, f'fill="{PALE}" stroke="#999" stroke-width="1"')
     if len(shapes) > MOST_SHAPES:
         drawn = paint_parcels(sheet, shapes, kept, (GREY, BLUE), drawn)
@@ -135,8 +135,6 @@ def _sites_figure(page: Page, scores: SiteScores, title: str, drawn: Drawn | Non
     if is_wide:
         eligible = _by_score(sheet, scores, shapes)
         sheet.shapes(result.units.geometry, 'fill="none" stroke="#333" stroke-width="1.2"')
-    if result.city_layers.has("boundary_lines"):
-        sheet.shapes(result.city_layers.frame("boundary_lines").geometry, 'fill="none" stroke="#333" stroke-width="2"')
     rows = top_rows(result, scores.site_class.class_id)
     sheet.numbered(sheet.points(shapes[rows]), [str(scores.rank[i]) for i in rows], ORANGE)
     names = result.units["name_zh" if page.language == "zh" else "name_en"]

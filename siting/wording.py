@@ -102,7 +102,7 @@ def candidate_noun(kind: str, layer_specs: Iterable[LayerSpec] = ()) -> Noun:
 
 KIND_WORDS: Mapping[str, Text] = MappingProxyType({
     "functional_zone": Text(zh="功能区", en="functional zone"),
-    "district": Text(zh="区县", en="district"),
+    "district": Text(zh="行政区", en="district"),
 })
 """Kinds of units."""
 

@@ -31,9 +31,9 @@ _TITLES: Mapping[str, Text] = MappingProxyType({
     "ledger": Text(zh="数据台账", en="Ledger of rows"),
 })
 _ENDINGS: Mapping[str, Text] = MappingProxyType({"in_use": Text(zh="在用口径", en="in use")})
-_ORDER = ("units", "zones", "parcels", "districts", "coverage", "fibre_routes", "demand", "substations", "",
-          "capacity_feeds", "feed_lines", "campus_parts", "capacity_sites", "top_candidates", "data_centre_decisions",
-          "three_in_one_hosts", "edge_centres")
+_ORDER = ("units", "zones", "parcels", "districts", "boundary_lines", "coverage", "fibre_routes", "demand",
+          "substations", "", "capacity_feeds", "feed_lines", "campus_parts", "capacity_sites", "top_candidates",
+          "data_centre_decisions", "three_in_one_hosts", "edge_centres")
 """Layers from below to above; one that is not named stands where the empty name does."""
 
 

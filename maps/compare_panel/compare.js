@@ -54,7 +54,7 @@
   }
 
   function makeSide(name, side, layers) {
-    const map = L.map("map-" + name, { zoomSnap: 0.25, zoomDelta: 0.75, minZoom: 6, maxZoom: 18, attributionControl: false,
+    const map = L.map("map-" + name, { zoomSnap: 0.25, zoomDelta: 0.75, minZoom: 3, maxZoom: 18, attributionControl: false,
       zoomControl: side === 0, zoomAnimation: false, fadeAnimation: false, inertia: false });
     map.setView([0, 0], 6);
     const add = (pane, painter) => {

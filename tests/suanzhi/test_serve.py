@@ -70,7 +70,8 @@ def test_second_start_uses_the_same_store(study: Path) -> None:
     with served(study) as address:
         assert get(f"{address}conformance")[1]
     stores = {p.name: p.stat().st_mtime_ns for p in (study / ".serve").iterdir()}
-    assert len(stores) == 1
+    # Other tests may have served the same study in English.
+    assert len([name for name in stores if "-zh-" in name]) == 1
     with served(study) as address:
         assert get(f"{address}conformance")[1]
     assert {p.name: p.stat().st_mtime_ns for p in (study / ".serve").iterdir()} == stores
