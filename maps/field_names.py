@@ -99,8 +99,9 @@ def class_word(result: StudyResult, class_id: str) -> str:
 def known_names(result: StudyResult) -> Mapping[str, str]:
     """Return the Chinese name of every column that the product itself makes."""
     # Cells and blocks stand in for parcels and keep their heading; districts are another thing.
-    is_wide = result.study.candidates == "districts"
-    names = COLUMN_NAMES | ({"parcel_id": f"{noun_of(result.pack, result.study).one.zh}编号"} if is_wide else {})
+    names = dict(COLUMN_NAMES)
+    if result.study.candidates == "districts":
+        names["parcel_id"] = f"{noun_of(result.pack, result.study).one.zh}编号"
     for scores in result.scores:
         key, word = scores.site_class.class_id, class_word(result, scores.site_class.class_id)
         own = {f"{key}_{column}": f"{word}_{COLUMN_NAMES[column]}" for column in _CLASS_COLUMNS}

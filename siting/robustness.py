@@ -241,7 +241,7 @@ def rank_robustness(normalised: Floats, broken: NDArray[np.uint64], draws: Draws
 
 def _is_measured(values: Floats, shared: SharedValues | None) -> Booleans:
     """Tell which criteria hold a value for any candidate, in the study or in a draw."""
-    found = np.isfinite(values).any(axis=0)
+    found: Booleans = np.asarray(np.isfinite(values).any(axis=0), dtype=np.bool_)
     if shared is not None and np.isfinite(shared.values[:, np.unique(shared.at[shared.at >= 0])]).any():
         found[shared.column] = True
     return found
