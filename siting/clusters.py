@@ -135,18 +135,20 @@ def plan_clusters(candidates: gpd.GeoDataFrame, scores: Sequence[SiteScores], ci
 
     Returns
     -------
-    None where the pack has no regions, or no class of the kind of its largest was scored.
+    None where no region has units of the pack, or no class of the kind of its largest was scored.
     """
     largest = max(pack.site_classes, key=lambda c: c.min_standard_racks)
     own = max((s for s in scores if s.site_class.development_type == largest.development_type), default=None,
               key=lambda s: s.site_class.min_standard_racks)
-    if pack.network is None or not pack.network.regions or own is None:
+    # A region without units lies elsewhere: it is there for the hubs that work may go to.
+    regions_here = tuple(r for r in pack.network.regions if r.unit_ids) if pack.network is not None else ()
+    if pack.network is None or not regions_here or own is None:
         return None
     spread = known_errors(city_layers, pack, own.criteria).spread
     weights = perturbed_weights(np.array([c.weight for c in own.criteria]), WEIGHT_SHARE, n_draws, seed)
     draws = Draws(weights=weights, spread=spread, strict=np.zeros(n_draws, dtype=np.uint64), seed=seed)
     scene = _Scene(candidates, own, draws, {unit.unit_id: unit.title for unit in pack.units}, pack.network.hubs)
-    regions = tuple(_shortlist(region, scene) for region in pack.network.regions)
+    regions = tuple(_shortlist(region, scene) for region in regions_here)
     return ClusterPlan(class_id=own.site_class.class_id, regions=regions, n_draws=n_draws,
                        facts=tuple(_told(found) for found in regions))
 

@@ -97,7 +97,7 @@ class HubRegion:
     region_id: str
     title: Text
     unit_ids: tuple[str, ...]
-    """Units of the pack that make it up."""
+    """Units of the pack that make it up; empty for a region elsewhere, which is named for its hubs alone."""
     max_clusters: int
     """Most clusters of data centres in it."""
     one_per_unit: bool = False

@@ -166,6 +166,15 @@ def test_a_hub_is_found_on_the_list_of_its_region() -> None:
     assert plan.regions[0].chosen[0].name == Text(zh="N0（大同市）", en="N0 (Datong)")
 
 
+def test_a_region_elsewhere_has_no_list_here() -> None:
+    frame, scores = scored([(0, 0), (3, 0)], [(1.0, 5.0), (0.3, 1.0)], ["datong", "lvliang"])
+    elsewhere = ("gansu", (), 1, False)
+    assert plan_clusters(frame, [scores], no_layers(), with_regions(elsewhere)) is None
+    found = plan_clusters(frame, [scores], no_layers(), with_regions(elsewhere, ("shanxi", ("datong",), 1, False)))
+    assert found is not None
+    assert [own.region.region_id for own in found.regions] == ["shanxi"]
+
+
 def test_a_region_without_eligible_candidates_says_so() -> None:
     candidates, scores = scored([(0, 0)], [(1.0, 5.0)], ["datong"], [False])
     plan = plan_clusters(candidates, [scores], no_layers(), with_regions(("all", ("datong",), 2, False)), n_draws=4)
