@@ -6,6 +6,7 @@ import difflib
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
 
 import geopandas as gpd
 import pandas as pd
@@ -377,6 +378,12 @@ def area_bounds(context: LoadContext) -> Bounds | None:
     if context.area_of_interest is None:
         use = parse_crs(context.metric_crs).area_of_use
         return None if use is None else (use.west, use.south, use.east, use.north)
-    transformer = Transformer.from_crs(context.metric_crs, "EPSG:4326", always_xy=True)
-    west, south, east, north = transformer.transform_bounds(*context.area_of_interest.bounds)
+    return _in_degrees(context.metric_crs, context.area_of_interest.bounds)
+
+
+@lru_cache(maxsize=8)
+def _in_degrees(metric_crs: str, bounds: Bounds) -> Bounds:
+    # Every layer asks for the same bounds, and PROJ takes a while to find a way between two CRSs.
+    transformer = Transformer.from_crs(metric_crs, "EPSG:4326", always_xy=True)
+    west, south, east, north = transformer.transform_bounds(*bounds)
     return west, south, east, north

@@ -2,20 +2,21 @@
 
 The real boundaries say where a city is dense: its inner districts are small and stand together. From
 them come a core, one centre for each district and functional zone, and small towns between them. All
-of it is recomputed for each layer from the boundaries and the seed, so that layers do not depend on
-the order in which they are read.
+of it follows from the boundaries and the seed alone, so that layers do not depend on the order in
+which they are read.
 """
 
 from __future__ import annotations
 
 import zlib
 from dataclasses import dataclass
+from functools import lru_cache
 
 import geopandas as gpd
 import numpy as np
 import shapely
 from numpy.typing import NDArray
-from shapely import MultiPolygon, Polygon
+from shapely import Geometry, MultiPolygon, Polygon
 
 from gis.errors import LayerError
 from layers.sources.types import LoadContext
@@ -175,25 +176,40 @@ def build_city(context: LoadContext) -> City:
     if area is None or area.is_empty:
         raise LayerError("the demo layers need a study area; read the layer 'districts' before them",
                          "演示图层需要研究范围；请先读取图层 districts")
+    districts = _outlines(context.frames.get("districts"), area)
+    zones = _outlines(context.frames.get("zones"), area, whole=False)
+    return _city(area, tuple(districts), tuple(zones), context.seed, context.metric_crs)
+
+
+# Every layer of a run is made from the same city.
+@lru_cache(maxsize=1)
+def _city(area: Polygon | MultiPolygon, districts: tuple[Geometry, ...], zones: tuple[Geometry, ...], seed: int,
+          metric_crs: str) -> City:
     shapely.prepare(area)
     radius_m = float(np.sqrt(area.area / np.pi))
-    shapes = _outlines(context.frames.get("districts"), area)
+    shapes = _array_of(districts)
     core = _core_of(shapes, radius_m)
     centres, reach_m, weights = _centres_of(shapes, core, radius_m)
-    zones = _outlines(context.frames.get("zones"), area, whole=False)
-    if len(zones):
-        centres = np.vstack([centres, _inner_points(zones)])
-        reach_m = np.concatenate([reach_m, np.clip(0.35 * np.sqrt(shapely.area(zones) / np.pi), 1_000, 5_000)])
+    if zones:
+        outlines = _array_of(zones)
+        centres = np.vstack([centres, _inner_points(outlines)])
+        reach_m = np.concatenate([reach_m, np.clip(0.35 * np.sqrt(shapely.area(outlines) / np.pi), 1_000, 5_000)])
         weights = np.concatenate([weights, np.full(len(zones), 0.7)])
     reach_m = np.minimum(reach_m, 0.3 * radius_m)
     plain = _field_of(area, centres, reach_m, weights)
-    towns = _towns_of(context.seed, area, plain, centres)
+    towns = _towns_of(seed, area, plain, centres)
     with_towns = _field_of(area, np.vstack([centres, towns]),
                            np.concatenate([reach_m, np.full(len(towns), min(900.0, 0.1 * radius_m))]),
                            np.concatenate([weights, np.full(len(towns), 0.38)]))
-    return City(area=area, crs=context.metric_crs, seed=context.seed, core=core, radius_m=radius_m, centres=centres,
+    return City(area=area, crs=metric_crs, seed=seed, core=core, radius_m=radius_m, centres=centres,
                 reach_m=reach_m, weights=weights, towns=towns, field=with_towns, basins=plain,
-                lattice=_lattice_of(context.seed, core))
+                lattice=_lattice_of(seed, core))
+
+
+def _array_of(shapes: tuple[Geometry, ...]) -> NDArray[np.object_]:
+    found = np.empty(len(shapes), dtype=object)
+    found[:] = shapes
+    return found
 
 
 def points_inside(area: Polygon | MultiPolygon, n: int, rng: np.random.Generator) -> Array:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 import shapely
@@ -87,7 +88,7 @@ class _Grid:
 def dem(city: City, relief: Relief) -> Raster:
     """Make the elevation, m, on cells of 90 m (coarser over large areas) without a gap."""
     grid = _grid(city)
-    elevation, _ = _terrain(city, relief, grid)
+    elevation, _ = _terrain(city, relief)
     return _raster(city, grid, np.round(elevation, 2))
 
 
@@ -97,7 +98,7 @@ def flood_depth(city: City, relief: Relief) -> Raster:
     The flood's stage is the one that wets ``WET_SHARE`` of the study area.
     """
     grid = _grid(city)
-    _, above_river = _terrain(city, relief, grid)
+    _, above_river = _terrain(city, relief)
     # A coarse sample of the area decides the stage: 1 cell in 16 is plenty.
     sample = above_river[::4, ::4]
     inside = shapely.contains_xy(city.area, *np.meshgrid(grid.x[::4], grid.y[::4]))
@@ -122,8 +123,11 @@ def _raster(city: City, grid: _Grid, values: Array) -> Raster:
     return Raster(crs=city.crs, transform=grid.transform, shape=(len(grid.y), len(grid.x)), unit="m", values=values)
 
 
-def _terrain(city: City, relief: Relief, grid: _Grid) -> tuple[Array, Array]:
-    """Return the elevation and the height above the nearest river, infinite away from rivers."""
+# Elevation and flood depth come from one terrain.
+@lru_cache(maxsize=1)
+def _terrain(city: City, relief: Relief) -> tuple[Array, Array]:
+    """Return the elevation and the height above the nearest river, infinite away from rivers; not to be changed."""
+    grid = _grid(city)
     rng = city.generator("terrain")
     along, outward = _axes(relief)
     x, y = grid.x - city.core[0], grid.y - city.core[1]
