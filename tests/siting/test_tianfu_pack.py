@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import dataclasses
 import itertools
 import json
-import re
-from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import geopandas as gpd
 import pandas as pd
@@ -15,12 +13,10 @@ import pytest
 import shapely
 from shapely import Point
 
-from siting.citation import Citation
 from siting.city_pack import load_pack
 from siting.pack import CityPack
 
 SHARED = Path(__file__).resolve().parents[2] / "../shared"
-SEEDS = {"001": "001_a1e8e90434afcf2f.txt", "003": "003_bb5cab56b2a47e3c.txt"}
 PARENTS = {
     "tianfu_new_area": {"双流区"},
     "eastern_new_area": {"简阳市"},
@@ -61,41 +57,20 @@ def districts(pack: CityPack) -> gpd.GeoDataFrame:
     return frame.set_crs("EPSG:4326", allow_override=True).to_crs(pack.metric_crs)
 
 
-def citations(value: object) -> Iterator[Citation]:
-    if isinstance(value, Citation):
-        yield value
-    elif dataclasses.is_dataclass(value):
-        for field in dataclasses.fields(value):
-            yield from citations(getattr(value, field.name))
-    elif isinstance(value, tuple):
-        for item in value:
-            yield from citations(item)
+@pytest.mark.parametrize("document", ["001", "003"])
+def test_quotes_are_in_the_document(cited: Any, document: str) -> None:
+    assert any(c.quote for c in cited.of(document))
+    assert cited.missing_pieces(document) == []
 
 
-def squeezed(text: str) -> str:
-    return re.sub(r"\s+", "", text)
-
-
-@pytest.mark.parametrize("document", sorted(SEEDS))
-def test_quotes_are_in_the_document(pack: CityPack, document: str) -> None:
-    path = SHARED / "seeds" / SEEDS[document]
-    if not path.is_file():
-        pytest.skip(f"{path} is not here")
-    text = squeezed(path.read_text(encoding="utf-8"))
-    quotes = {c.quote for c in citations(pack) if c.document == document and c.quote}
-    assert quotes
-    missing = [piece for quote in quotes for piece in quote.split("…") if squeezed(piece) not in text]
-    assert missing == []
-
-
-def test_citations_name_declared_documents(pack: CityPack) -> None:
+def test_citations_name_declared_documents(pack: CityPack, cited: Any) -> None:
     declared = {d.document_id for d in pack.documents}
-    assert {c.document for c in citations(pack)} <= declared
+    assert {c.document for c in cited.citations} <= declared
     assert {"001", "003", "engineering", "GB50174-2017"} <= declared
 
 
-def test_engineering_judgement_is_never_quoted_and_always_assumed(pack: CityPack) -> None:
-    assert all(not c.quote for c in citations(pack) if c.document == "engineering")
+def test_engineering_judgement_is_never_quoted_and_always_assumed(pack: CityPack, cited: Any) -> None:
+    assert all(not c.quote for c in cited.citations if c.document == "engineering")
     ruled = [*pack.rules, *pack.criteria, *pack.permissions, *pack.edge.host_kinds]
     assert [r for r in ruled if r.citation.document == "engineering" and not r.assumed] == []
 
