@@ -31,7 +31,7 @@ STRICT_CHANCE = 0.9
 MITIGABLE_TESTS = ("setback", "corridor")
 """Distances, which walls, screens and foundations can answer for; policy, land use and water cannot be mitigated."""
 
-MOST_CANDIDATES = 100_000
+MOST_CANDIDATES = 50_000
 """Candidates that are drawn, the best by score; the others would have to pass all of these to matter."""
 
 
@@ -122,7 +122,7 @@ def _best(scores: SiteScores, rows: Integers, kept: Integers, most: int) -> Inte
     if len(rows) <= most:
         return rows
     best = rows[np.argsort(-scores.score[rows], kind="stable")[:most]]
-    return np.union1d(best, np.intersect1d(kept, rows))
+    return np.union1d(best, kept[np.isin(kept, rows, kind="table")])
 
 
 def _of(near: NearOutlines, at: Integers) -> NearOutlines:

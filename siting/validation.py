@@ -16,7 +16,7 @@ from gis.bilingual import Text
 from siting.citation import Citation
 from siting.criteria import MEASURES
 from siting.presence import PresenceTest, presence_test
-from siting.scoring import normalised_at
+from siting.scoring import normalise
 from siting.types import CapacityPlan, SiteScores, StudyResult
 from siting.verdicts import VERDICT_TEXT, Verdict
 
@@ -194,12 +194,14 @@ def _rows_of(plan: CapacityPlan, ids: NDArray[np.object_]) -> NDArray[np.int64]:
 def empty_criteria(scores: SiteScores) -> EmptyCriteria:
     """Name the criteria that separate no candidates: their weight says nothing, whatever it is."""
     rows = np.flatnonzero(scores.eligible)
-    values = normalised_at(scores, rows if len(rows) else slice(None))
+    if not len(rows):
+        rows = np.arange(len(scores.score))
     groups: dict[str, list[tuple[str, float]]] = {"constant": [], "nearly": [], "unmeasured": []}
     for j, criterion in enumerate(scores.criteria):
-        column = values[:, j][~np.isnan(values[:, j])]
         if criterion.weight <= 0:
             continue
+        column = normalise(scores.raw[rows, j, None], (criterion,))[:, 0]
+        column = column[~np.isnan(column)]
         kind = "unmeasured" if not len(column) else "constant" if np.ptp(column) <= CONSTANT else (
             "nearly" if column.std() <= NEARLY else "")
         if kind:
