@@ -19,6 +19,7 @@ import pickle
 import signal
 import tempfile
 import threading
+import time
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
 from concurrent.futures import CancelledError
@@ -44,6 +45,9 @@ MOST_ATTEMPTS = 3
 
 CONNECT_S = 5.0
 """How long a scheduler may take to answer."""
+
+_LAYING_WAITS_S = (0.2, 0.5, 1.0, 2.0)
+"""Waits between attempts to lay what is shared on a worker: by then a dead one is known to be dead."""
 
 
 class Engine(Protocol):
@@ -237,7 +241,7 @@ def _by_futures(client: Client, work: Callable[[Shared, Item], Result], items: I
     under_way: dict[str, _Task] = {}
     content = pickle.dumps(shared, protocol=pickle.HIGHEST_PROTOCOL)
     packed = _Packed(hashlib.sha256(content).hexdigest(), content)
-    scattered = client.scatter([packed], hash=False)[0]
+    scattered = _laid_out(client, packed)
 
     def submitted(task: _Task) -> Future[Any]:
         future = client.submit(_one_task, work, scattered, task.item, pure=False)
@@ -253,12 +257,26 @@ def _by_futures(client: Client, work: Callable[[Shared, Item], Result], items: I
         except (KilledWorker, CancelledError):
             # With the last worker that held it, what is shared was lost too.
             task = _once_more(task, "dask")
-            scattered = client.scatter([packed], hash=False)[0]
+            scattered = _laid_out(client, packed)
             done.add(submitted(task))
             continue
         if (following := next(waiting, None)) is not None:
             done.add(submitted(following))
         yield task.place, result
+
+
+def _laid_out(client: Client, packed: _Packed) -> Future[Any]:
+    """Lay what is shared on a worker. One that dies while it takes it is passed over for another."""
+    from distributed.comm import CommClosedError
+
+    for wait_s in _LAYING_WAITS_S:
+        try:
+            return client.scatter([packed], hash=False)[0]
+        except CommClosedError:
+            time.sleep(wait_s)
+    raise UsageError("the workers of the Dask cluster die one after the other before they get any work; look at their "
+                     "logs and memory",
+                     "Dask 集群的工作进程尚未开始计算便相继退出；请检查其日志与内存")
 
 
 @dataclass(frozen=True, slots=True)

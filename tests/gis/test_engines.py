@@ -109,6 +109,31 @@ def test_deadly_item_is_given_up_in_one_sentence() -> None:
         list(ProcessEngine(2).run(dying_always, range(4), None))
 
 
+def test_a_worker_that_dies_while_it_takes_what_is_shared_is_passed_over(monkeypatch: pytest.MonkeyPatch) -> None:
+    comm = pytest.importorskip("distributed.comm")
+    from gis import engines
+
+    class Breaking:
+        """Stands in for a client whose worker is gone ``n_left`` times."""
+
+        def __init__(self, n_left: int) -> None:
+            self.n_left = n_left
+
+        def scatter(self, content: list[object], *, hash: bool) -> list[object]:
+            if self.n_left:
+                self.n_left -= 1
+                raise comm.CommClosedError("reset by peer")
+            return content
+
+    waited: list[float] = []
+    monkeypatch.setattr(engines.time, "sleep", waited.append)
+    packed = engines._Packed("digest", b"")
+    assert engines._laid_out(Breaking(2), packed) is packed
+    assert waited == list(engines._LAYING_WAITS_S[:2])
+    with pytest.raises(UsageError, match="die one after the other"):
+        engines._laid_out(Breaking(99), packed)
+
+
 @pytest.mark.slow
 def test_deadly_item_is_given_up_by_dask() -> None:
     with pytest.raises(UsageError, match="workers in turn died on part"):
