@@ -8,7 +8,6 @@ and an answer that is cut short, of the wrong kind or marked as incomplete is ne
 
 from __future__ import annotations
 
-import email.utils
 import json
 import re
 import socket
@@ -17,7 +16,6 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from io import BytesIO
 from typing import Any
 from urllib.parse import urlsplit
@@ -27,6 +25,7 @@ import shapely
 from gis.bilingual import Text
 from gis.errors import LayerUnavailableError, UsageError
 from gis.rasters import Bounds
+from layers.sources.retry_after import retry_after_s
 
 ENDPOINT = "https://overpass-api.de/api"
 """Public server that is asked if no other is named."""
@@ -301,7 +300,7 @@ def _looked_through(response: Any, timeout_s: float) -> Answer:
     if response.status_code in _BUSY:
         raise _Trouble(Text(zh=f"服务器繁忙（HTTP {response.status_code}）",
                             en=f"it is busy (HTTP {response.status_code})"),
-                       may_pass=True, wait_s=_retry_after_s(response.headers.get("Retry-After", "")))
+                       may_pass=True, wait_s=retry_after_s(response.headers.get("Retry-After", "")) or 0.0)
     if response.is_redirect:
         target = shown(response.headers["Location"])[:200]
         raise _Trouble(Text(zh=f"它转到 {target}", en=f"it sends us on to {target}"),
@@ -367,18 +366,6 @@ def _body(response: Any, timeout_s: float, longest: int = _LONGEST_BODY) -> byte
 def _silent(timeout_s: float) -> Text:
     return Text(zh=f"{timeout_s:g} 秒内没有完整答复（--timeout）",
                 en=f"no whole answer within {timeout_s:g} s (--timeout)")
-
-
-def _retry_after_s(text: str) -> float:
-    """Return the seconds of a Retry-After header, which may be a number or a date; 0 if it is neither."""
-    if re.fullmatch(r"\d{1,9}", text.strip(), flags=re.ASCII):
-        return float(text)
-    try:
-        moment = email.utils.parsedate_to_datetime(text)
-    except ValueError:
-        return 0.0
-    aware = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
-    return max((aware - datetime.now(UTC)).total_seconds(), 0.0)
 
 
 def _plain(body: bytes) -> str:

@@ -26,8 +26,6 @@ import re
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
 from typing import Any, TypeVar
 from urllib.parse import urljoin, urlsplit
 
@@ -37,6 +35,7 @@ from gis.bilingual import Text
 from gis.errors import LayerError, LayerNotFoundError, LayerUnavailableError
 from layers.sources.files import format_of
 from layers.sources.remote import number
+from layers.sources.retry_after import retry_after_s
 from layers.sources.service_address import REMEDY, Secrets, checked_url, is_same_host, shown
 from layers.types import LayerSpec
 
@@ -239,7 +238,7 @@ class WebService:
         tail_zh, tail_en = (f"：{reason}", f": {reason}") if reason else ("", "")
         if status in _PASSING:
             raise MayPassError(Text(zh=f"返回状态 {status}{tail_zh}", en=f"answers with status {status}{tail_en}"),
-                               _retry_after_s(response))
+                               retry_after_s(str(response.headers.get("Retry-After", ""))))
         if status in (401, 403):
             raise self._unavailable(Text(zh=f"要求身份验证（状态 {status}）；{REMEDY.zh}",
                                          en=f"asks for credentials (status {status}); {REMEDY.en}"))
@@ -295,14 +294,3 @@ def said(content: bytes) -> str:
         except (ValueError, AttributeError, StopIteration, RecursionError):
             return ""
     return " ".join(reason.split())[:_LONGEST_REASON].rstrip(".; 。；")
-
-
-def _retry_after_s(response: requests.Response) -> float | None:
-    given = str(response.headers.get("Retry-After", "")).strip()
-    if given.isdecimal():
-        return float(given)
-    try:
-        moment = parsedate_to_datetime(given)
-    except ValueError:
-        return None
-    return max((moment - datetime.now(moment.tzinfo or UTC)).total_seconds(), 0.0) if moment.tzinfo else None

@@ -104,5 +104,17 @@ def planned_study() -> ModuleType:
 
 
 @pytest.fixture(scope="session")
+def planned_files(tmp_path_factory: pytest.TempPathFactory, small_study: ModuleType, planned_study: ModuleType) -> Path:
+    """Write the map of the small study with every plan on it, in both languages."""
+    from maps.folium_map import render_map
+
+    folder = tmp_path_factory.mktemp("planned")
+    result = planned_study.with_plans(small_study.build_small_result())
+    for language in ("zh", "en"):
+        (folder / f"{language}.html").write_text(render_map(result, language=language), encoding="utf-8")
+    return folder
+
+
+@pytest.fixture(scope="session")
 def many_parcels() -> ModuleType:
     return load_module(Path(__file__).with_name("many_parcels.py"))

@@ -17,18 +17,9 @@ CLICK_ON = """([name, row]) => {
 }"""
 
 
-@pytest.fixture(scope="module")
-def plan_files(tmp_path_factory, small_study, planned_study):
-    folder = tmp_path_factory.mktemp("plans")
-    result = planned_study.with_plans(small_study.build_small_result())
-    for language in ("zh", "en"):
-        (folder / f"{language}.html").write_text(render_map(result, language=language), encoding="utf-8")
-    return folder
-
-
 @pytest.fixture
-def plan_map(pages, plan_files):
-    seen = pages.open(plan_files / "zh.html")
+def plan_map(pages, planned_files):
+    seen = pages.open(planned_files / "zh.html")
     yield seen
     seen.checked()
 
@@ -163,8 +154,8 @@ def test_edge_centre_tells_power_fibre_stability_and_runner_up(plan_map):
         assert told in text
 
 
-def test_plans_stand_in_the_list_and_the_legend_in_english(pages, plan_files):
-    seen = pages.open(plan_files / "en.html")
+def test_plans_stand_in_the_list_and_the_legend_in_english(pages, planned_files):
+    seen = pages.open(planned_files / "en.html")
     results = seen.page.locator(".layer-list fieldset").first.inner_text()
     for title in ("Capacity campuses", "Capacity connections", "Campus layouts"):
         assert title.replace("Capacity connections", "Campus connections") in results

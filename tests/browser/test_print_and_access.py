@@ -6,8 +6,6 @@ import re
 
 import pytest
 
-from maps.folium_map import render_map
-
 pytestmark = pytest.mark.browser
 
 PRINT = "() => window.dispatchEvent(new Event('beforeprint'))"
@@ -17,15 +15,6 @@ BOXES = """() => Object.fromEntries(["html", ".folium-map", ".print-side", ".pri
         const { x, y, right, bottom } = document.querySelector(name).getBoundingClientRect();
         return [name, [x, y, right, bottom]];
     }))"""
-
-
-@pytest.fixture(scope="module")
-def planned_files(tmp_path_factory, small_study, planned_study):
-    folder = tmp_path_factory.mktemp("print")
-    result = planned_study.with_plans(small_study.build_small_result())
-    for language in ("zh", "en"):
-        (folder / f"{language}.html").write_text(render_map(result, language=language), encoding="utf-8")
-    return folder
 
 
 @pytest.fixture
